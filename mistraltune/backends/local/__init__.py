@@ -1,0 +1,57 @@
+"""The local backend: QLoRA training and generation on this machine, with transformers, PEFT, TRL and bitsandbytes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from mistraltune.config import Config, TrainConfig
+from mistraltune.results import ModelRef
+
+if TYPE_CHECKING:
+    from mistraltune.interfaces import ChatModel, Renderer, Trainer
+
+
+class LocalOptions(Config):
+    """Settings of training on this machine."""
+
+    dtype: Literal["auto", "bfloat16", "float32"] = "auto"
+    """Precision of the computation; `auto` is bfloat16 where the hardware has it, else float32, never float16."""
+    activation_checkpointing: bool = False
+    """Recompute activations in the backward pass: less memory, about a third more time."""
+
+
+class LocalTrainConfig(TrainConfig):
+    """TrainConfig as `train local` sees it."""
+
+    local: LocalOptions = LocalOptions()
+
+
+class LocalBackend:
+    """Trains and opens models on this machine."""
+
+    name: ClassVar[str] = "local"
+    options: ClassVar[type[LocalOptions]] = LocalOptions
+
+    def trainer(self, config: TrainConfig) -> Trainer:
+        """A QLoRA trainer."""
+        from mistraltune.backends.local.trainer import LocalTrainer
+
+        return LocalTrainer(LocalTrainConfig.model_validate(config.model_dump()))
+
+    def renderer(self, ref: ModelRef) -> Renderer:
+        """The renderer of the model's own tokenizer."""
+        from mistraltune.backends.local.loading import load_renderer
+
+        return load_renderer(ref)
+
+    def chat_model(self, ref: ModelRef) -> ChatModel:
+        """The model in memory, adapter included."""
+        from mistraltune.backends.local.chat_model import LocalChatModel
+
+        return LocalChatModel(ref)
+
+    def revision(self, ref: ModelRef) -> str:
+        """The Hub commit, or a fingerprint of the model's files."""
+        from mistraltune.backends.local.locating import find_revision
+
+        return find_revision(ref)

@@ -1,0 +1,27 @@
+"""Which GPU a process without a launcher uses; decided before torch is imported, which fixes the choice."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+DRIVER = Path("/proc/driver/nvidia/gpus")
+
+
+def use_one_gpu() -> str:
+    """Make one GPU visible where there are several and no launcher; returns what to tell the user, or nothing."""
+    if "LOCAL_RANK" in os.environ:
+        return ""
+    visible = visible_gpus()
+    if len(visible) < 2:
+        return ""
+    os.environ["CUDA_VISIBLE_DEVICES"] = visible[0]
+    return f"{len(visible)} GPUs are visible and no launcher is used: training on GPU {visible[0]} alone"
+
+
+def visible_gpus() -> list[str]:
+    """The GPUs that CUDA would show: by CUDA_VISIBLE_DEVICES where it is set, else all that the driver lists."""
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if chosen is not None:
+        return [name.strip() for name in chosen.split(",") if name.strip()]
+    return [str(index) for index, _ in enumerate(DRIVER.iterdir())] if DRIVER.is_dir() else []

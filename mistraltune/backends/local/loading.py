@@ -1,0 +1,120 @@
+"""Tokenizers and models from disk into memory: safetensors only, no remote code, one place for precision."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mistraltune.backends.local.chat_template import ChatTemplateRenderer
+from mistraltune.backends.local.locating import locate
+from mistraltune.data.rendering import MistralRenderer
+from mistraltune.errors import ConfigError
+from mistraltune.interfaces import Renderer
+from mistraltune.results import ModelRef
+
+if TYPE_CHECKING:
+    import torch
+
+
+def quiet_libraries() -> None:
+    """Silence, by name, what the libraries below say to every user and no user can act on."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    # An optional inference kernel that would have to be fetched as native code; said at import on AVX512-BF16 CPUs.
+    logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
+    # TRL's own default trips transformers' deprecation of gradient_checkpointing.
+    warnings.filterwarnings("ignore", message=".*gradient_checkpointing.* is deprecated")
+    warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*")
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.disable_progress_bar()
+
+
+def load_renderer(ref: ModelRef) -> Renderer:
+    """The renderer that follows from the model's files: mistral-common for Mistral's, else the chat template.
+
+    Raises:
+        ConfigError: The model has neither a Mistral tokenizer nor a chat template.
+    """
+    folder = locate(ref, with_weights=False)
+    tekken = folder / "tekken.json"
+    versioned = sorted(folder.glob("tokenizer.model.v*"))
+    if tekken.is_file() or versioned:
+        return MistralRenderer.from_file(tekken if tekken.is_file() else versioned[-1])
+    tokenizer = load_tokenizer(folder)
+    if not tokenizer.chat_template:
+        raise ConfigError(f"{ref.model} has no chat template", hint="fine-tune an instruct model, or add a chat_template.jinja")
+    return ChatTemplateRenderer(tokenizer)
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """The transformers tokenizer of a model folder, by its own files alone."""
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+
+
+def pick_dtype(wanted: str) -> torch.dtype:
+    """The precision of the computation: `auto` is bf16 where the hardware has it, else fp32."""
+    import torch
+
+    if wanted != "auto":
+        dtype: torch.dtype = getattr(torch, wanted)
+        return dtype
+    has_bf16 = torch.cuda.is_bf16_supported() if torch.cuda.is_available() else torch.cpu._is_avx512_bf16_supported()
+    return torch.bfloat16 if has_bf16 else torch.float32
+
+
+def pick_device() -> torch.device:
+    """The accelerator of this process, else the CPU."""
+    import torch
+
+    if torch.cuda.is_available():
+        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    return torch.device("cpu")
+
+
+def load_base(ref: ModelRef, *, dtype: torch.dtype) -> Any:
+    """The base model on its device, quantised as `ref` says, without adapter.
+
+    Raises:
+        ConfigError: The model's architecture is unknown to the installed transformers.
+    """
+    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+
+    quantization = None
+    if ref.quantization == "nf4":
+        quantization = BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=dtype,
+        )
+    try:
+        return AutoModelForCausalLM.from_pretrained(
+            locate(ref),
+            dtype=dtype,
+            quantization_config=quantization,
+            device_map={"": pick_device()},
+            attn_implementation="sdpa",
+            use_safetensors=True,
+            trust_remote_code=False,
+            local_files_only=True,
+        )
+    except ValueError as error:
+        raise ConfigError(f"transformers cannot load {ref.model}: {error}") from error
+
+
+def keep_trainable(model: Any) -> None:
+    """Keep an evaluation pass from breaking the gradients of a 4-bit model on AVX512-BF16 CPUs.
+
+    In eval mode, bitsandbytes (0.50) repacks a `Linear4bit` for inference and never unpacks it for training; from then
+    on its backward pass is gone and gradients vanish without an error. Packing pays for pure inference only.
+    """
+    from bitsandbytes.nn import Linear4bit
+
+    for module in model.modules():
+        if isinstance(module, Linear4bit):
+            module.support_avx512bf16_for_cpu = False

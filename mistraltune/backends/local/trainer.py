@@ -1,0 +1,199 @@
+"""QLoRA on this machine: load, attach adapters, train, leave an adapter that PEFT opens as it is."""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mistraltune.backends.local.devices import use_one_gpu
+from mistraltune.data.conversation import Conversation
+from mistraltune.errors import ConfigError, Stopped
+from mistraltune.publishing import publish_dir
+from mistraltune.results import ModelRef, TrainResult
+from mistraltune.runs import RunDir
+
+if TYPE_CHECKING:
+    from mistraltune.backends.local import LocalTrainConfig
+    from mistraltune.backends.local.sft import RunTrainer
+
+
+class LocalTrainer:
+    """The Trainer of the local backend."""
+
+    def __init__(self, config: LocalTrainConfig) -> None:
+        self.config = config
+
+    def train(self, train: Sequence[Conversation], validation: Sequence[Conversation], run: RunDir) -> TrainResult:
+        """Train, or continue from the newest sound checkpoint, and publish the adapter.
+
+        Raises:
+            ConfigError: A target module matches nothing, or the model cannot be loaded.
+            Stopped: A stop was requested; the state up to then is saved.
+        """
+        if notice := use_one_gpu():
+            run.emit("note", text=notice)
+        run.emit("phase", phase="load", text=f"loading {self.config.model}")
+        # torch, transformers and TRL take seconds to import: everything that can be refused was refused before.
+        from mistraltune.backends.local.loading import keep_trainable, load_base, load_renderer, pick_dtype, quiet_libraries
+
+        quiet_libraries()
+        from transformers import set_seed
+
+        from mistraltune.backends.local.sft import RunTrainer
+
+        dtype = pick_dtype(self.config.local.dtype)
+        set_seed(self.config.training.seed)
+        base = load_base(self.base_ref, dtype=dtype)
+        keep_trainable(base)
+        model = attach_adapters(base, self.config)
+        details = describe(model) | {"dtype": str(dtype).removeprefix("torch."), "device": str(model.device)}
+        run.emit("model", **details)
+        trainer = RunTrainer(
+            model=model,
+            config=self.config,
+            renderer=load_renderer(self.base_ref),
+            tokenizer=stand_in_tokenizer(),
+            train=train,
+            validation=validation,
+            run=run,
+        )
+        self.run_to_the_end(trainer, run)
+        self.publish_adapter(model, run)
+        ref = self.base_ref.model_copy(update={"adapter": str(run.path)})
+        return TrainResult(model=ref, metrics=final_figures(trainer, num_rows=len(train)), details=details)
+
+    @property
+    def base_ref(self) -> ModelRef:
+        """The base model, held as it is trained."""
+        config = self.config
+        return ModelRef(model=config.model, revision=config.revision, quantization=config.quantization)
+
+    def run_to_the_end(self, trainer: RunTrainer, run: RunDir) -> None:
+        """Train from the newest sound checkpoint, or from the start."""
+        checkpoint, passed_over = run.checkpoint()
+        for notice in passed_over:
+            run.emit("note", text=notice)
+        step = checkpoint.step if checkpoint else 0
+        run.rewind(step)
+        if checkpoint:
+            run.emit("note", text=f"continuing from step {step}")
+            trainer.continue_counting(step)
+        trainer.train(resume_from_checkpoint=str(checkpoint.path) if checkpoint else None)
+        if trainer.state.global_step < trainer.state.max_steps:
+            raise Stopped(
+                f"stopped at step {trainer.state.global_step} of {trainer.state.max_steps}; a checkpoint is saved",
+                hint="the same command continues from there",
+            )
+
+    def publish_adapter(self, model: Any, run: RunDir) -> None:
+        """Put `adapter_model.safetensors` and `adapter_config.json` into the run directory, the config last."""
+        from mistraltune.backends.local.locating import locate
+
+        with publish_dir(run.path / "adapter") as staging:
+            model.save_pretrained(staging)
+            (staging / "README.md").unlink(missing_ok=True)
+            # PEFT writes a set here, in another order each time; and the base is named so that it can be opened again.
+            config = json.loads((staging / "adapter_config.json").read_text())
+            config["target_modules"] = sorted(config["target_modules"])
+            config["base_model_name_or_path"] = hub_id_or_path(self.config.model, locate(self.base_ref))
+            config["revision"] = self.config.revision
+            (staging / "adapter_config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
+        for name in ("adapter_model.safetensors", "adapter_config.json"):
+            (run.path / "adapter" / name).replace(run.path / name)
+        (run.path / "adapter").rmdir()
+
+
+def attach_adapters(base: Any, config: LocalTrainConfig) -> Any:
+    """The PEFT model: the frozen base with float32 LoRA adapters.
+
+    Raises:
+        ConfigError: A target module matches no linear layer; the message lists the valid names.
+    """
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    linear = {name.rsplit(".", 1)[-1] for name, module in base.named_modules() if isinstance(module, torch.nn.Linear)}
+    valid = sorted(linear - {"lm_head"})
+    unmatched = [name for name in config.lora.target_modules if name not in valid]
+    if unmatched:
+        raise ConfigError(
+            f"lora.target_modules: no layer of {config.model} is called {', '.join(unmatched)}",
+            hint=f"its linear layers: {', '.join(valid)}",
+        )
+    lora = LoraConfig(
+        task_type="CAUSAL_LM",
+        r=config.lora.r,
+        lora_alpha=config.lora.alpha,
+        lora_dropout=config.lora.dropout,
+        target_modules=list(config.lora.target_modules),
+    )
+    return get_peft_model(base, lora)
+
+
+def describe(model: Any) -> dict[str, Any]:
+    """Facts that a user checks: adapters, trainable weights, and the share of weights that is quantised."""
+    from bitsandbytes.nn import Linear4bit
+    from peft.tuners.lora import LoraLayer
+
+    quantised = sum(
+        module.in_features * module.out_features for module in model.modules() if isinstance(module, Linear4bit)
+    )
+    trainable = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    frozen = model.get_base_model().num_parameters() - trainable
+    return {
+        "num_adapters": sum(isinstance(module, LoraLayer) for module in model.modules()),
+        "num_trainable": trainable,
+        "num_weights": frozen,
+        "quantised_share": round(quantised / frozen, 4),
+    }
+
+
+def final_figures(trainer: RunTrainer, *, num_rows: int) -> dict[str, float | int | None]:
+    """The figures of `metrics.json`; see the README for their meaning and units."""
+    history = trainer.run.history()
+    steps = [event for event in history if event["event"] == "step"]
+    validations = [event for event in history if event["event"] == "validation"]
+    # A step event holds the mean loss since the one before it.
+    spans = [after - before for before, after in zip([0, *(e["step"] for e in steps)], (e["step"] for e in steps))]
+    loss = sum(event["loss"] * span for event, span in zip(steps, spans, strict=True)) / max(sum(spans), 1)
+    seconds, tokens = trainer.totals["seconds"], int(trainer.totals["tokens"])
+    return {
+        "train_loss": loss,
+        "val_loss": validations[-1]["val_loss"] if validations else None,
+        "train_seconds": round(seconds, 3),
+        "train_tokens": tokens,
+        "trained_tokens": int(trainer.totals["trained_tokens"]),
+        "tokens_per_second": round(tokens / seconds, 2) if seconds else None,
+        "peak_memory_bytes": peak_memory_bytes(),
+        "num_steps": trainer.state.global_step,
+        "num_rows": num_rows,
+    }
+
+
+def peak_memory_bytes() -> int:
+    """Most memory held at once: of the GPU where there is one, else of the process."""
+    import torch
+
+    if torch.cuda.is_available():
+        return int(torch.cuda.max_memory_allocated())
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # kilobytes on Linux, bytes on macOS
+
+
+def hub_id_or_path(name: str, folder: Path) -> str:
+    """How an adapter names its base: the Hub id as it is, anything else by its folder on this machine."""
+    return name if folder.parent.name == "snapshots" else str(folder.resolve())
+
+
+def stand_in_tokenizer() -> Any:
+    """A tokenizer of two tokens: SFTTrainer demands one, and never calls it on ready-made batches."""
+    from tokenizers import Tokenizer
+    from tokenizers.models import WordLevel
+    from transformers import PreTrainedTokenizerFast
+
+    vocabulary = WordLevel({"<unk>": 0, "<pad>": 1}, unk_token="<unk>")  # noqa: S106 - a token, no password
+    return PreTrainedTokenizerFast(tokenizer_object=Tokenizer(vocabulary), unk_token="<unk>", pad_token="<pad>")  # noqa: S106

@@ -1,0 +1,1 @@
+"""The command line: thin commands that parse, and leave the work to the modules below."""

@@ -1,0 +1,105 @@
+"""The `mistraltune` command: its groups, and the one place where errors become words and exit codes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import Annotated
+
+import typer
+
+from mistraltune import __version__
+from mistraltune.cli import chat, config, data, evaluate, quickstart, runs, train
+from mistraltune.errors import ExitCode, MistralTuneError, Stopped
+
+app = typer.Typer(
+    name="mistraltune",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(data.app, name="data")
+app.add_typer(train.app, name="train")
+app.add_typer(config.app, name="config")
+app.add_typer(runs.app, name="runs")
+app.command("quickstart")(quickstart.quickstart)
+app.command("init")(config.init)
+app.command("eval")(evaluate.evaluate)
+app.command("compare")(evaluate.compare)
+app.command("generate")(chat.generate)
+app.command("chat")(chat.chat)
+
+
+def print_version(wanted: bool) -> None:
+    """Print the version and end."""
+    if wanted:
+        sys.stdout.write(f"mistraltune {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """From a JSONL file to a fine-tuned, evaluated Mistral model.
+
+    Exit codes: 0 ok, 1 a bug, 2 usage or configuration, 3 data rejected, 4 refused by an API, 5 temporary (run it
+    again), 6 failed job or quality gate, 11 locked by another process, 130/143 stopped by a signal.
+    """
+
+
+def main() -> None:
+    """Run the command line and exit with a documented code."""
+    wants_json = "--json" in sys.argv
+    try:
+        code = app(standalone_mode=False)
+    except MistralTuneError as error:
+        report_error(error.message, hint=error.hint, code=error.exit_code, details=error.details, as_json=wants_json)
+        if isinstance(error, Stopped):
+            end_by_signal(error.signal_number)
+        code = error.exit_code
+    except typer.Abort:
+        code = ExitCode.INTERRUPTED
+    except typer.TyperException as error:
+        code = report_usage_error(error, as_json=wants_json)
+    except BrokenPipeError:
+        # The reader (`| head`) has gone; what it did not want is no error. Keep the interpreter's last flush quiet.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = ExitCode.OK
+    sys.exit(code if isinstance(code, int) else ExitCode.OK)
+
+
+def report_usage_error(error: typer.TyperException, *, as_json: bool) -> int:
+    """Print a mistake in the command itself; a group called without a command shows its help."""
+    context = getattr(error, "ctx", None)
+    if type(error).__name__ == "NoArgsIsHelpError":
+        sys.stderr.write(f"{error.format_message()}\n")
+        return ExitCode.USAGE
+    hint = f"see `{context.command_path} --help`" if context else "see `mistraltune --help`"
+    report_error(error.format_message(), hint=hint, code=ExitCode.USAGE, as_json=as_json)
+    return ExitCode.USAGE
+
+
+def report_error(
+    message: str, *, hint: str = "", code: int, details: dict[str, object] | None = None, as_json: bool = False
+) -> None:
+    """`error:` and `hint:` on stderr; with `--json` the same as the one object on stdout."""
+    from mistraltune.cli.console import note, print_json
+
+    note(f"error: {message}")
+    if hint:
+        note(f"hint: {hint}")
+    if as_json:
+        print_json({"error": {"exit_code": int(code), "message": message, "hint": hint, **(details or {})}})
+
+
+def end_by_signal(number: int) -> None:
+    """End as the signal would have ended the process, so that a shell loop around it stops too."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)

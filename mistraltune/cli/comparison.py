@@ -1,0 +1,122 @@
+"""Evaluations and comparisons as tables in the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from mistraltune.cli.console import show
+from mistraltune.evaluation.comparing import Pair, paired
+from mistraltune.evaluation.wording import evidence, figure, gain, headline, label, signed_span, span, verdict
+from mistraltune.results import Answer, AnswerPair, Comparison, EvalReport, Prediction
+
+NUM_ROWS_SHOWN = 5
+CELL_LENGTH = 400
+OUTCOMES = {"win": "better", "loss": "worse", "tie": "equal"}
+
+
+def metrics_table(report: EvalReport) -> Table:
+    """Each metric with its interval."""
+    table = plain_table("metric", "value", "95% interval")
+    for name, value in report.metrics.items():
+        interval = report.intervals.get(name)
+        table.add_row(label(name), figure(name, value), span(name, interval) if interval else "")
+    return table
+
+
+def show_comparison(comparison: Comparison) -> None:
+    """Print the finding, what it rests on, all metrics, and the rows that changed most."""
+    show(Text(f"\n{headline(comparison)}", style="bold"))
+    show("\n".join(f"  {sentence}" for sentence in evidence(comparison)))
+    show("")
+    show(differences_table(comparison))
+    show_changed_rows(comparison)
+
+
+def differences_table(comparison: Comparison) -> Table:
+    """Each metric of both models, and their difference with its interval."""
+    table = plain_table("metric", "base", "fine-tuned", "difference", "95% interval", "reading")
+    for name, difference in comparison.differences.items():
+        values = [figure(name, report.metrics[name]) for report in (comparison.base, comparison.fine_tuned)]
+        interval = signed_span(name, difference.interval)
+        table.add_row(label(name), *values, gain(name, difference.value), interval, verdict(difference))
+    return table
+
+
+def show_changed_rows(comparison: Comparison) -> None:
+    """Print the first of the rows that changed most, both answers beside each other."""
+    pairs = {pair.base.row: pair for pair in paired(comparison.base, comparison.fine_tuned)}
+    shown = comparison.changed_rows[:NUM_ROWS_SHOWN]
+    for row in shown:
+        show(changed_row_table(pairs[row]))
+    num_more = len(comparison.changed_rows) - len(shown)
+    if num_more > 0:
+        show(f"{num_more} more rows that changed much are in the report (--html FILE)")
+
+
+def changed_row_table(pair: Pair) -> Table:
+    """One row: what was asked, what was expected, what came."""
+    expected = " | ".join(pair.base.references) or describe_calls(pair.base.reference_tool_calls)
+    table = answers_table(f"row {pair.base.row}, {OUTCOMES[pair.outcome]}: {last_message(pair.base.prompt)}")
+    table.add_row(cell(answer_text(pair.base)), cell(answer_text(pair.fine_tuned)))
+    table.caption = cell(f"reference: {expected}")
+    table.caption_justify = "left"
+    return table
+
+
+def show_answers(pairs: Sequence[AnswerPair]) -> None:
+    """Print each prompt with both answers beside each other, in full."""
+    for pair in pairs:
+        table = answers_table(last_message(pair.prompt))
+        table.add_row(Text(visible(answer_text(pair.base))), Text(visible(answer_text(pair.fine_tuned))))
+        show(table)
+
+
+def answers_table(title: str) -> Table:
+    """An empty table of two equal columns."""
+    from rich import box
+
+    table = Table(title=cell(title), title_justify="left", title_style="bold", box=box.ROUNDED, expand=True)
+    table.add_column("base", ratio=1, overflow="fold")
+    table.add_column("fine-tuned", ratio=1, overflow="fold")
+    return table
+
+
+def plain_table(*headings: str) -> Table:
+    """An empty table without lines; numbers line up on the right."""
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
+    for index, heading in enumerate(headings):
+        is_number = 0 < index < len(headings) - (len(headings) > 3)
+        table.add_column(heading, justify="right" if is_number else "left", no_wrap=True)
+    return table
+
+
+def answer_text(answer: Answer | Prediction) -> str:
+    """An answer with its tool calls, and a word where it was cut."""
+    parts = [answer.text, describe_calls(answer.tool_calls)]
+    text = "\n".join(part for part in parts if part) or "(empty)"
+    return f"{text}\n(cut after {answer.num_tokens} tokens)" if answer.finish_reason == "length" else text
+
+
+def describe_calls(calls: Sequence[Any]) -> str:
+    """Tool calls as `name(arguments)`, one a line."""
+    return "\n".join(f"{call.name}({call.arguments})" for call in calls)
+
+
+def last_message(prompt: Sequence[dict[str, Any]]) -> str:
+    """What was asked last."""
+    return str(prompt[-1]["content"]) if prompt else ""
+
+
+def cell(text: str) -> Text:
+    """Text for a table cell: literal, of bounded length."""
+    shown = visible(text)
+    return Text(shown if len(shown) <= CELL_LENGTH else f"{shown[:CELL_LENGTH].rstrip()} ...")
+
+
+def visible(text: str) -> str:
+    """`text` with control characters escaped: what a model writes must not steer the terminal."""
+    return "".join(mark if mark.isprintable() or mark in "\n\t" else f"\\x{ord(mark):02x}" for mark in text)

@@ -1,0 +1,71 @@
+"""`mistraltune config ...` and `init`: what a run would use, what can be set, and the shipped files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mistraltune.cli.console import JsonOption, note, print_json, show
+
+app = typer.Typer(no_args_is_help=True, help="Show configurations and their schema.")
+
+BackendName = Annotated[str, typer.Option("--backend", help="Whose section to include.")]
+
+
+@app.command("schema")
+def schema(backend: BackendName = "local") -> None:
+    """Print the JSON schema of a training configuration: every key, its type, limits, default and meaning."""
+    from mistraltune.config import train_config_type
+    from mistraltune.registry import get_backend
+
+    print_json(train_config_type(backend, get_backend(backend).options).model_json_schema())
+
+
+@app.command("show")
+def show_config(
+    config: Annotated[str | None, typer.Option("--config", help="YAML file, or a shipped one by name.")] = None,
+    lora: Annotated[str | None, typer.Option("--lora", help="YAML merged after --config.")] = None,
+    overrides: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override one key.")] = None,
+    backend: BackendName = "local",
+    as_json: JsonOption = False,
+) -> None:
+    """Print what a run would use, and where each value comes from."""
+    from mistraltune.config import load_config, train_config_type
+    from mistraltune.registry import get_backend
+    from mistraltune.runs import value_at
+
+    loaded = load_config(
+        train_config_type(backend, get_backend(backend).options),
+        files=[file for file in (config, lora) if file],
+        overrides=overrides or [],
+    )
+    values: dict[str, Any] = loaded.config.model_dump(mode="json")
+    if as_json:
+        print_json({"config": values, "origins": loaded.origins})
+        return
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for heading in ("key", "value", "from"):
+        table.add_column(heading, overflow="fold")
+    for path, origin in loaded.origins.items():
+        table.add_row(path, str(value_at(values, path)), origin)
+    show(table)
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to write; existing files are kept.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Write the shipped configs, the example data and .env.example to a folder of your own."""
+    from mistraltune.shipped import copy_shipped
+
+    written = copy_shipped(folder)
+    if as_json:
+        print_json({"written": [str(path) for path in written]})
+        return
+    for path in written:
+        show(str(path))
+    note(f"{len(written)} files written" if written else f"{folder} has all files already; nothing changed")

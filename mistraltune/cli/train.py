@@ -1,0 +1,196 @@
+"""`mistraltune train ...`: one subcommand per backend, one straight line behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from mistraltune.cli.console import JsonOption, note, print_json, show
+
+if TYPE_CHECKING:
+    from mistraltune.runs import RunDir
+    from mistraltune.training import Plan
+
+ConfigFile = Annotated[str | None, typer.Option("--config", help="YAML file, or a shipped one by name: base, cpu.")]
+LoraFile = Annotated[
+    str | None, typer.Option("--lora", help="YAML merged after --config; shipped: lora_r8a16, lora_r16a32, lora_r32a64.")
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override one key, such as training.learning_rate=1e-4; repeatable."),
+]
+Model = Annotated[str | None, typer.Option("--model", help="Base model: quickstart, a directory, or a Hub id.")]
+TrainFile = Annotated[str | None, typer.Option("--train-file", help="Training rows, JSONL.")]
+ValFile = Annotated[str | None, typer.Option("--val-file", help="Rows for the validation loss, JSONL.")]
+OutputDir = Annotated[str | None, typer.Option("--output-dir", help="Where run directories are made (default: outputs).")]
+RunId = Annotated[str | None, typer.Option("--run-id", help="Name of the run directory (default: a hash of what decides it).")]
+Resume = Annotated[bool, typer.Option("--resume", help="Insist that the run was begun before; continuing needs no option.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Check configuration and data, show tokens and steps; load no weights.")]
+
+
+class BackendGroup(TyperGroup):
+    """The built-in backends, and `train NAME` for every backend that a plugin brings."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Built-in commands first, then plugins."""
+        from mistraltune.registry import backend_names
+
+        built_in = super().list_commands(ctx)
+        return [*built_in, *(name for name in backend_names() if name not in built_in)]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command of a backend, made on demand for a plugin's."""
+        from mistraltune.registry import backend_names
+
+        command = super().get_command(ctx, cmd_name)
+        if command is not None or cmd_name not in backend_names():
+            return command
+        plugin_app = typer.Typer(add_completion=False)
+        plugin_app.command(name=cmd_name, help=f"Train with the {cmd_name} backend (a plugin).")(plugin_command(cmd_name))
+        return typer.main.get_command(plugin_app)
+
+
+app = typer.Typer(cls=BackendGroup, no_args_is_help=True, help="Fine-tune a model.")
+
+
+@app.callback()
+def train() -> None:
+    """Fine-tune a model, with the backend that the subcommand names."""
+
+
+@app.command("local")
+def local(
+    config: ConfigFile = None,
+    lora: LoraFile = None,
+    overrides: Overrides = None,
+    model: Model = None,
+    train_file: TrainFile = None,
+    val_file: ValFile = None,
+    output_dir: OutputDir = None,
+    run_id: RunId = None,
+    resume: Resume = False,
+    dry_run: DryRun = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Fine-tune on this machine by LoRA or QLoRA.
+
+    The same command again continues an unfinished run and leaves a finished one untouched. Ctrl-C saves a checkpoint.
+    """
+    run_backend(
+        "local",
+        files=[config, lora],
+        overrides=overrides,
+        options={
+            "model": model,
+            "data.train_file": train_file,
+            "data.val_file": val_file,
+            "output_dir": output_dir,
+            "run_id": run_id,
+        },
+        must_exist=resume,
+        dry_run=dry_run,
+        as_json=as_json,
+    )
+
+
+def plugin_command(backend: str) -> Callable[..., None]:
+    """The command of a plugin's backend: the general options, its own section through --config and --set."""
+
+    def command(
+        config: ConfigFile = None,
+        overrides: Overrides = None,
+        model: Model = None,
+        train_file: TrainFile = None,
+        val_file: ValFile = None,
+        output_dir: OutputDir = None,
+        run_id: RunId = None,
+        resume: Resume = False,
+        dry_run: DryRun = False,
+        as_json: JsonOption = False,
+    ) -> None:
+        run_backend(
+            backend,
+            files=[config],
+            overrides=overrides,
+            options={
+                "model": model,
+                "data.train_file": train_file,
+                "data.val_file": val_file,
+                "output_dir": output_dir,
+                "run_id": run_id,
+            },
+            must_exist=resume,
+            dry_run=dry_run,
+            as_json=as_json,
+        )
+
+    return command
+
+
+def run_backend(
+    name: str,
+    *,
+    files: list[str | None],
+    overrides: list[str] | None,
+    options: dict[str, str | None],
+    must_exist: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Load the configuration, then plan or train with the backend called `name`."""
+    if not as_json:
+        note(f"mistraltune train {name}: reading the configuration ...")
+    from mistraltune.cli.progress import RunProgress
+    from mistraltune.cli.signals import stop_on_signals
+    from mistraltune.config import load_config, train_config_type
+    from mistraltune.registry import get_backend
+    from mistraltune.training import make_plan, train
+
+    backend = get_backend(name)
+    config = load_config(
+        train_config_type(name, backend.options),
+        files=[file for file in files if file],
+        overrides=overrides or [],
+        options=options,
+    ).config
+    with stop_on_signals() as stop, RunProgress(as_json=as_json) as progress:
+
+        def on_event(event: dict[str, Any]) -> None:
+            stop.can_wait = stop.can_wait or event["event"] == "begin"
+            progress(event)
+
+        if dry_run:
+            plan = make_plan(backend, config, on_event=on_event)
+        else:
+            run = train(backend, config, must_exist=must_exist, on_event=on_event, should_stop=stop)
+    if dry_run:
+        show_plan(plan, as_json=as_json)
+    else:
+        show_run(run, as_json=as_json)
+
+
+def show_plan(plan: Plan, *, as_json: bool) -> None:
+    """What the run would do."""
+    from mistraltune.config import dump_yaml
+
+    summary = plan.summary() | {"config": plan.config.model_dump(mode="json")}
+    if as_json:
+        print_json(summary)
+        return
+    show(dump_yaml(summary["config"]).rstrip())
+    show(f"run directory: {plan.path}")
+    show(f"steps: {plan.num_steps}")
+
+
+def show_run(run: RunDir, *, as_json: bool) -> None:
+    """Where the run lies and its figures."""
+    metrics = run.metrics
+    if as_json:
+        print_json({"run_dir": str(run.path), "run_id": run.run_id, "status": run.status, "metrics": metrics})
+        return
+    show(f"run directory: {run.path}")
+    for name, value in metrics.items():
+        show(f"  {name}: {value}")

@@ -1,0 +1,1 @@
+"""Conversations: read, checked, converted, split and rendered; pure functions, no torch."""

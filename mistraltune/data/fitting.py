@@ -1,0 +1,343 @@
+"""Which rows a model can train on: rendered once before the first step, refused by name, counted, fitted to a length."""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal, overload
+
+from mistraltune.data.conversation import Conversation
+from mistraltune.data.rendering import Rendered, refusal, turn_starts
+from mistraltune.errors import DataError
+
+OnTooLong = Literal["error", "drop", "truncate"]
+Render = Callable[[Conversation], list[Rendered]]
+
+MAX_FINDINGS = 100
+"""Refused rows that are kept for the report; further ones are only counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenStatistics:
+    """What a data set comes to in tokens, and which of its rows are left.
+
+    Attributes:
+        num_rows: Rows in the file.
+        num_sequences: Sequences that the kept rows render to.
+        num_tokens: Tokens of those sequences.
+        num_trained_tokens: Tokens of those that carry loss.
+        longest: Tokens of the longest of them.
+        num_dropped: Rows left out, being too long.
+        num_truncated: Rows that lost their oldest turns.
+        kept: Indices of the kept rows, ascending; None where all are.
+        truncated: Indices of the truncated rows, ascending.
+        turns_cut: For each of those, how many turns it lost.
+    """
+
+    num_rows: int
+    num_sequences: int
+    num_tokens: int
+    num_trained_tokens: int
+    longest: int
+    num_dropped: int
+    num_truncated: int
+    kept: array[int] | None = None
+    truncated: array[int] = field(default_factory=lambda: array("Q"))
+    turns_cut: array[int] = field(default_factory=lambda: array("Q"))
+
+    @property
+    def num_kept(self) -> int:
+        """Rows that are left."""
+        return self.num_rows - self.num_dropped
+
+    def figures(self) -> dict[str, int]:
+        """The counts, JSON-like."""
+        return {name: value for name, value in asdict(self).items() if isinstance(value, int)}
+
+
+class Fitted(Sequence[Conversation]):
+    """The rows of a data set that are left, truncated where they must be; read anew each time, never held.
+
+    Args:
+        conversations: All rows, usually a lazy file.
+        measured: What `measure` found of them.
+    """
+
+    def __init__(self, conversations: Sequence[Conversation], measured: TokenStatistics) -> None:
+        self.conversations = conversations
+        self.measured = measured
+
+    def __len__(self) -> int:
+        return self.measured.num_kept
+
+    @overload
+    def __getitem__(self, index: int) -> Conversation: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Conversation]: ...
+    def __getitem__(self, index: int | slice) -> Conversation | list[Conversation]:
+        if isinstance(index, slice):
+            return [self[position] for position in range(len(self))[index]]
+        position = range(len(self))[index]
+        row = position if self.measured.kept is None else self.measured.kept[position]
+        return self._fit(row, self.conversations[row])
+
+    def __iter__(self) -> Iterator[Conversation]:
+        kept = iter(range(self.measured.num_rows) if self.measured.kept is None else self.measured.kept)
+        wanted = next(kept, None)
+        for row, conversation in enumerate(self.conversations):
+            if row == wanted:
+                yield self._fit(row, conversation)
+                wanted = next(kept, None)
+
+    def statistics(self) -> dict[str, int]:
+        """Rows, sequences and tokens, JSON-like."""
+        return self.measured.figures()
+
+    def _fit(self, row: int, conversation: Conversation) -> Conversation:
+        truncated = self.measured.truncated
+        place = bisect_left(truncated, row)
+        if place == len(truncated) or truncated[place] != row:
+            return conversation
+        return without_oldest_turns(conversation, self.measured.turns_cut[place])
+
+
+def fit(  # noqa: PLR0913
+    conversations: Sequence[Conversation],
+    render: Render,
+    *,
+    max_length: int | None,
+    on_too_long: OnTooLong = "error",
+    bos_id: int | None = None,
+    end_ids: Collection[int] = (),
+    on_progress: Callable[[int], None] = lambda num_done: None,
+) -> Fitted:
+    """The conversations that can be trained on, as a lazy sequence; arguments and errors as of `measure`."""
+    measured = measure(
+        conversations,
+        render,
+        max_length=max_length,
+        on_too_long=on_too_long,
+        bos_id=bos_id,
+        end_ids=end_ids,
+        on_progress=on_progress,
+    )
+    return Fitted(conversations, measured)
+
+
+def measure(  # noqa: PLR0913
+    conversations: Sequence[Conversation],
+    render: Render,
+    *,
+    max_length: int | None,
+    on_too_long: OnTooLong = "error",
+    bos_id: int | None = None,
+    end_ids: Collection[int] = (),
+    on_progress: Callable[[int], None] = lambda num_done: None,
+) -> TokenStatistics:
+    """Token counts of all rows, each rendered once and none held.
+
+    Args:
+        conversations: The rows.
+        render: A renderer's `render`.
+        max_length: Longest sequence in tokens; None means any length will do.
+        on_too_long: What happens to a longer row.
+        bos_id: The beginning-of-sequence token, which must not be doubled.
+        end_ids: Tokens of which one must end every trained span; without any, spans are not looked at.
+        on_progress: Hears after each row how many are done.
+
+    Raises:
+        DataError: Rows are refused, all named by file and line, or no row is left. `details["findings"]` holds the
+            first hundred messages, `details["num_errors"]` counts them all.
+    """
+    tally = _Tally(max_length)
+    for row, conversation in enumerate(conversations):
+        try:
+            sequences = render(conversation)
+            check_rendered(sequences, conversation, bos_id=bos_id, end_ids=end_ids)
+            tally.add(row, _fit_length(conversation, sequences, render, max_length, on_too_long))
+        except DataError as error:
+            tally.refuse(row, conversation, error)
+        on_progress(row + 1)
+    return tally.statistics()
+
+
+def check_rendered(
+    sequences: Sequence[Rendered],
+    conversation: Conversation,
+    *,
+    bos_id: int | None = None,
+    end_ids: Collection[int] = (),
+) -> None:
+    """Refuse a rendered row that would train nothing, or something other than whole answers.
+
+    Args:
+        sequences: What the row was rendered to.
+        conversation: The row, for its name.
+        bos_id: The beginning-of-sequence token, if the tokenizer has one.
+        end_ids: Tokens of which one must end every trained span; without any, spans are not looked at.
+
+    Raises:
+        DataError: No token is trained, a trained span has no trained end, or the beginning of sequence is doubled.
+    """
+    if not any(any(sequence.loss_mask) for sequence in sequences):
+        raise refusal(
+            conversation, "no token of this row is trained", hint="give an assistant message weight 1 or leave it out"
+        )
+    for sequence in sequences:
+        if bos_id is not None and sequence.token_ids[:2] == [bos_id] * 2:
+            raise refusal(conversation, "the beginning-of-sequence token is doubled")
+        if end_ids and not _ends_are_trained(sequence, end_ids):
+            raise refusal(conversation, "an answer is trained without the token that ends it, so that it never would")
+
+
+def without_oldest_turns(conversation: Conversation, num_turns: int) -> Conversation:
+    """`conversation` without its first `num_turns` turns, answers and tool results included; system messages stay.
+
+    Raises:
+        ValueError: That would take the last turn.
+    """
+    starts = turn_starts(conversation.messages)
+    if not 0 <= num_turns < len(starts):
+        raise ValueError(f"cannot take {num_turns} of {len(starts)} turns")
+    start = starts[num_turns]
+    system = tuple(message for message in conversation.messages[:start] if message.role == "system")
+    return replace(conversation, messages=system + conversation.messages[start:])
+
+
+@dataclass(frozen=True, slots=True)
+class _Fit:
+    """How a row was made to fit: its sequences, None where the row is dropped, and how many turns that took."""
+
+    sequences: list[Rendered] | None
+    turns_cut: int = 0
+
+
+class TooLongError(DataError):
+    """A row exceeds the longest length allowed."""
+
+
+def _fit_length(
+    conversation: Conversation,
+    sequences: list[Rendered],
+    render: Render,
+    max_length: int | None,
+    on_too_long: OnTooLong,
+) -> _Fit:
+    if max_length is None or _longest(sequences) <= max_length:
+        return _Fit(sequences)
+    match on_too_long:
+        case "error":
+            error = refusal(conversation, f"{_longest(sequences)} tokens, {max_length} are allowed")
+            raise TooLongError(error.message)
+        case "drop":
+            return _Fit(None)
+        case "truncate":
+            return _truncate(conversation, render, max_length)
+
+
+def _truncate(conversation: Conversation, render: Render, max_length: int) -> _Fit:
+    """The most recent turns that fit and train something; dropped where the last turn alone does not."""
+    num_turns = len(turn_starts(conversation.messages))
+
+    def fits(num_cut: int) -> bool:
+        return _longest(render(without_oldest_turns(conversation, num_cut))) <= max_length
+
+    turns_cut = bisect_left(range(num_turns), True, lo=1, key=fits)  # fewer turns are fewer tokens
+    if turns_cut >= num_turns:
+        return _Fit(None)
+    sequences = render(without_oldest_turns(conversation, turns_cut))
+    is_trained = any(any(sequence.loss_mask) for sequence in sequences)
+    return _Fit(sequences, turns_cut) if is_trained and _longest(sequences) <= max_length else _Fit(None)
+
+
+def _longest(sequences: Sequence[Rendered]) -> int:
+    return max(len(sequence.token_ids) for sequence in sequences)
+
+
+def _ends_are_trained(sequence: Rendered, end_ids: Collection[int]) -> bool:
+    """Whether every trained token that no trained token follows is one of `end_ids`."""
+    after = [*sequence.loss_mask[1:], False]
+    return all(
+        token in end_ids
+        for token, is_trained, next_is_trained in zip(sequence.token_ids, sequence.loss_mask, after, strict=True)
+        if is_trained and not next_is_trained
+    )
+
+
+class _Tally:
+    """Counts while rows go by; holds numbers only."""
+
+    def __init__(self, max_length: int | None) -> None:
+        self.max_length = max_length
+        self.num_rows = self.num_sequences = self.num_tokens = self.num_trained_tokens = self.longest = 0
+        self.num_dropped = self.num_errors = self.num_too_long = 0
+        self.kept: array[int] | None = None
+        self.truncated, self.turns_cut = array("Q"), array("Q")
+        self.findings: list[DataError] = []
+
+    def add(self, row: int, fitted: _Fit) -> None:
+        """Count row `row`, kept or dropped."""
+        self.num_rows += 1
+        if fitted.sequences is None:
+            self.num_dropped += 1
+            if self.kept is None:
+                self.kept = array("Q", range(row))
+            return
+        if self.kept is not None:
+            self.kept.append(row)
+        if fitted.turns_cut:
+            self.truncated.append(row)
+            self.turns_cut.append(fitted.turns_cut)
+        self.num_sequences += len(fitted.sequences)
+        self.num_tokens += sum(len(sequence.token_ids) for sequence in fitted.sequences)
+        self.num_trained_tokens += sum(sequence.num_trained_tokens for sequence in fitted.sequences)
+        self.longest = max(self.longest, _longest(fitted.sequences))
+
+    def refuse(self, row: int, conversation: Conversation, error: DataError) -> None:
+        """Count row `row` as refused and remember why."""
+        self.num_rows += 1
+        self.num_errors += 1
+        self.num_too_long += isinstance(error, TooLongError)
+        if len(self.findings) < MAX_FINDINGS:
+            place = "" if conversation.source else f"row {row + 1}: "
+            self.findings.append(DataError(f"{place}{error.message}", hint=error.hint))
+
+    def statistics(self) -> TokenStatistics:
+        """The counts.
+
+        Raises:
+            DataError: Rows were refused, or none is left.
+        """
+        if self.num_errors:
+            raise self._refusal()
+        if self.num_rows == self.num_dropped:
+            reason = (
+                f"all {self.num_rows} rows are longer than {self.max_length} tokens" if self.num_rows else "no rows"
+            )
+            raise DataError(reason, hint="raise data.max_length" if self.num_rows else "")
+        return TokenStatistics(
+            num_rows=self.num_rows,
+            num_sequences=self.num_sequences,
+            num_tokens=self.num_tokens,
+            num_trained_tokens=self.num_trained_tokens,
+            longest=self.longest,
+            num_dropped=self.num_dropped,
+            num_truncated=len(self.truncated),
+            kept=self.kept,
+            truncated=self.truncated,
+            turns_cut=self.turns_cut,
+        )
+
+    def _refusal(self) -> DataError:
+        """All findings as one error; its hint is that of the first kind found."""
+        messages = [finding.message for finding in self.findings]
+        unshown = self.num_errors - len(messages)
+        lines = [f"{self.num_errors} of {self.num_rows} rows cannot be trained on", *messages]
+        lines += [f"... and {unshown} more"] if unshown else []
+        too_long = "raise data.max_length, or set data.on_too_long to drop or truncate"
+        hints = dict.fromkeys([too_long] if self.num_too_long else [])
+        hints |= dict.fromkeys(finding.hint for finding in self.findings if finding.hint)
+        details: dict[str, Any] = {"num_errors": self.num_errors, "findings": messages}
+        return DataError("\n".join(lines), hint="; ".join(list(hints)[:3]), details=details)

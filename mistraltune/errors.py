@@ -1,0 +1,78 @@
+"""The errors that speak to users, and the exit codes that scripts can rely on."""
+
+from __future__ import annotations
+
+import signal
+from enum import IntEnum
+from typing import Any, ClassVar
+
+
+class ExitCode(IntEnum):
+    """What a finished `mistraltune` command tells the shell (README, "Exit codes")."""
+
+    OK = 0
+    BUG = 1
+    USAGE = 2
+    DATA = 3
+    API = 4
+    TEMPORARY = 5
+    FAILED = 6
+    LOCKED = 11
+    HANGUP = 129
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+class MistralTuneError(Exception):
+    """Something that a user can understand and mend; anything else that escapes is a bug.
+
+    Attributes:
+        message: What went wrong and where.
+        hint: What to do about it; empty where the message already says so.
+        exit_code: What the process exits with.
+        details: Facts for `--json` readers, such as the findings of a data check.
+    """
+
+    exit_code: ClassVar[ExitCode] = ExitCode.USAGE
+
+    def __init__(self, message: str, *, hint: str = "", details: dict[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.details = details or {}
+
+
+class ConfigError(MistralTuneError):
+    """A configuration, an option or a reference that cannot be used."""
+
+
+class DataError(MistralTuneError):
+    """Data that was read and refused."""
+
+    exit_code = ExitCode.DATA
+
+
+class TemporaryError(MistralTuneError):
+    """Something outside (network, disk) failed; the same command may be run again."""
+
+    exit_code = ExitCode.TEMPORARY
+
+
+class GateError(MistralTuneError):
+    """A quality gate was not met."""
+
+    exit_code = ExitCode.FAILED
+
+
+class LockedError(MistralTuneError):
+    """Another process holds the run directory."""
+
+    exit_code = ExitCode.LOCKED
+
+
+class Stopped(MistralTuneError):  # noqa: N818 - a stop is an outcome, not a fault
+    """A run stopped on request, its last checkpoint saved."""
+
+    exit_code = ExitCode.INTERRUPTED
+    signal_number: int = signal.SIGINT
+    """The signal that asked for it; the process ends by it in turn (128 + number in a shell)."""

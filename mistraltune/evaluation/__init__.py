@@ -1,0 +1,1 @@
+"""Metrics, intervals, evaluation, comparison and their report."""

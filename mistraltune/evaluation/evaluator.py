@@ -1,0 +1,182 @@
+"""The built-in evaluator `text`: every answer against its reference, every mean with its interval."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterable, Sequence
+from statistics import fmean
+from typing import Any, ClassVar
+
+from mistraltune.data.conversation import Conversation, Message
+from mistraltune.errors import DataError
+from mistraltune.evaluation.intervals import mean_interval
+from mistraltune.evaluation.metrics import best_over, exact_match, token_f1, tool_call_match
+from mistraltune.evaluation.rows import LazyRows
+from mistraltune.interfaces import ChatModel, Completion, Sampling
+from mistraltune.results import EvalReport, ModelRef, Prediction, ToolCallResult
+
+NUM_ROWS_NAMED = 5
+
+
+class TextEvaluator:
+    """Scores text answers by exact match and F1, and tool calls, apart from them, by agreement.
+
+    A row whose reference calls tools is judged by its calls alone, any other row by its text alone; each metric is the
+    mean over the rows that it judges. Beside the scores a report has, over all rows: `average_length` in words,
+    `average_length_tokens` in generated tokens, `share_cut` (answers that reached the token limit) and
+    `tokens_per_second` (generated tokens over the time from the first prompt to the last answer).
+
+    Attributes:
+        scores: The metrics that say how good an answer is: 0 to 1, higher is better.
+    """
+
+    name: ClassVar[str] = "text"
+    scores: ClassVar[tuple[str, ...]] = ("exact_match", "f1", "tool_call_match")
+
+    def evaluate(
+        self,
+        model: ChatModel,
+        ref: ModelRef,
+        conversations: Sequence[Conversation],
+        *,
+        sampling: Sampling,
+        on_progress: Callable[[int], None] = lambda num_done: None,
+    ) -> EvalReport:
+        """Generate one answer per conversation and score it; `on_progress` hears how many are done.
+
+        Raises:
+            DataError: There are no rows, or a row has no reference.
+        """
+        require_references(conversations)
+        prompts = LazyRows(conversations, lambda conversation: conversation.prompt)
+        started = time.perf_counter()
+        predictions: list[Prediction] = []
+        for conversation, completion in zip(conversations, model.generate(prompts, sampling), strict=True):
+            predictions.append(predict(len(predictions) + 1, conversation, completion))
+            on_progress(len(predictions))
+        seconds = time.perf_counter() - started
+        columns = measure(predictions)
+        num_tokens = sum(prediction.num_tokens for prediction in predictions)
+        return EvalReport(
+            model=ref,
+            evaluator=self.name,
+            num_examples=len(predictions),
+            metrics={name: fmean(values) for name, values in columns.items()}
+            | {"tokens_per_second": num_tokens / seconds},
+            intervals={name: mean_interval(values) for name, values in columns.items()},
+            sampling=dataclasses.asdict(sampling),
+            predictions=predictions,
+        )
+
+
+def require_references(conversations: Sequence[Conversation]) -> None:
+    """Make sure that every row can be judged.
+
+    Raises:
+        DataError: There are no rows, or rows without a reference; the first of them are named.
+    """
+    if not conversations:
+        raise DataError("there is no row to evaluate")
+    missing = [
+        f"{row.source or f'row {number}'}" for number, row in enumerate(conversations, start=1) if not judgeable(row)
+    ]
+    if not missing:
+        return
+    named = ", ".join(missing[:NUM_ROWS_NAMED])
+    more = f" and {len(missing) - NUM_ROWS_NAMED} more" if len(missing) > NUM_ROWS_NAMED else ""
+    raise DataError(
+        f"{len(missing)} of {len(conversations)} rows have no reference: {named}{more}",
+        hint="a row to evaluate ends with the assistant message that is the right answer, or has `references`",
+        details={"rows_without_reference": missing},
+    )
+
+
+def judgeable(conversation: Conversation) -> bool:
+    """Whether there is anything to compare an answer with."""
+    return bool(text_references(conversation) or expected_calls(conversation))
+
+
+def text_references(conversation: Conversation) -> list[str]:
+    """Accepted answers: the last assistant message first, then the row's `references`, none twice."""
+    completion = conversation.completion
+    last = [completion.content] if completion and completion.content else []
+    return list(dict.fromkeys([*last, *conversation.references]))
+
+
+def expected_calls(conversation: Conversation) -> list[ToolCallResult]:
+    """The tool calls of the last assistant message."""
+    return call_results(conversation.completion) if conversation.completion else []
+
+
+def call_results(answer: Message | Completion) -> list[ToolCallResult]:
+    """The tool calls of a message or a completion, as results keep them."""
+    return [ToolCallResult(name=call.name, arguments=call.arguments) for call in answer.tool_calls]
+
+
+def predict(row: int, conversation: Conversation, completion: Completion) -> Prediction:
+    """One row's prediction with its scores."""
+    references = text_references(conversation)
+    return Prediction(
+        row=row,
+        prompt=message_dicts(conversation.prompt),
+        references=references,
+        text=completion.text,
+        reference_tool_calls=expected_calls(conversation),
+        tool_calls=call_results(completion),
+        num_tokens=completion.num_tokens,
+        finish_reason=completion.finish_reason,
+        scores=score(conversation, references, completion),
+    )
+
+
+def score(conversation: Conversation, references: Sequence[str], completion: Completion) -> dict[str, float]:
+    """The scores of one answer: `tool_call_match` where tools are to be called, else `exact_match` and `f1`."""
+    expected = conversation.completion.tool_calls if conversation.completion else ()
+    if expected:
+        return {"tool_call_match": tool_call_match(completion.tool_calls, expected)}
+    return {
+        "exact_match": best_over(references, exact_match, completion.text),
+        "f1": best_over(references, token_f1, completion.text),
+    }
+
+
+def measure(predictions: Iterable[Prediction]) -> dict[str, list[float]]:
+    """Metric name to its value on each row that has it: the scores first, then lengths and `share_cut`."""
+    scores: dict[str, list[float]] = {}
+    lengths: dict[str, list[float]] = {"average_length": [], "average_length_tokens": [], "share_cut": []}
+    for prediction in predictions:
+        for name, value in prediction.scores.items():
+            scores.setdefault(name, []).append(value)
+        for name, value in shape(prediction).items():
+            lengths[name].append(value)
+    return scores | lengths
+
+
+def shape(prediction: Prediction) -> dict[str, float]:
+    """How an answer looks, however right it is: words, tokens, and 1.0 where it was cut."""
+    return {
+        "average_length": len(prediction.text.split()),
+        "average_length_tokens": prediction.num_tokens,
+        "share_cut": float(prediction.finish_reason == "length"),
+    }
+
+
+def message_dicts(conversation: Conversation) -> list[dict[str, Any]]:
+    """The conversation's messages in the `messages` format."""
+    return [message_dict(message) for message in conversation.messages]
+
+
+def message_dict(message: Message) -> dict[str, Any]:
+    """One message in the `messages` format, without the fields that it does not use."""
+    fields: dict[str, Any] = {"role": message.role, "content": message.content}
+    if message.tool_calls:
+        fields["tool_calls"] = [
+            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+            for call in message.tool_calls
+        ]
+    if message.tool_call_id:
+        fields["tool_call_id"] = message.tool_call_id
+    if message.name:
+        fields["name"] = message.name
+    return fields

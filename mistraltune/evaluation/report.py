@@ -1,0 +1,174 @@
+"""A comparison as one HTML file: no script, no external asset, readable on a phone, on paper and in the dark."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mistraltune.evaluation import wording
+from mistraltune.evaluation.comparing import Pair, paired
+from mistraltune.evaluation.gates import score_names
+from mistraltune.evaluation.running import ModelComparison
+from mistraltune.interfaces import Sampling
+from mistraltune.results import Comparison, Interval, ModelRef
+
+TEMPLATE = "report.html.jinja"
+SUMMARY_LENGTH = 110
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """One value with its interval on a chart's axis, in percent of the axis' width."""
+
+    at: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """A chart's horizontal scale.
+
+    Attributes:
+        low: Value at the left end.
+        high: Value at the right end.
+        step: Distance of the ticks.
+        in_percent: Whether ticks are written in percent, as shares are.
+    """
+
+    low: float
+    high: float
+    step: float
+    in_percent: bool
+
+    def place(self, value: float) -> float:
+        """Where a value lies, in percent of the width; beyond an end it lies at that end."""
+        share = (value - self.low) / (self.high - self.low)
+        return round(100 * min(1.0, max(0.0, share)), 2)
+
+    def mark(self, value: float, interval: Interval) -> Mark:
+        """A value and its interval on this axis."""
+        return Mark(at=self.place(value), low=self.place(interval.low), high=self.place(interval.high))
+
+    @property
+    def ticks(self) -> list[tuple[float, str]]:
+        """Place and text of each tick, both ends included; on an axis with a negative side, texts have a sign."""
+        values = [self.low + index * self.step for index in range(round((self.high - self.low) / self.step) + 1)]
+        return [(self.place(value), self.tick_text(value)) for value in values]
+
+    def tick_text(self, value: float) -> str:
+        """The value as a tick says it."""
+        sign = "+" if self.low < 0 < value else ""
+        return f"{sign}{100 * value:.0f}" if self.in_percent else f"{sign}{value:g}"
+
+
+def render_report(compared: ModelComparison, *, created_at: str, versions: Mapping[str, str]) -> str:
+    """The report's HTML.
+
+    Args:
+        compared: What was found.
+        created_at: The date, as it shall be printed.
+        versions: Of the libraries that took part.
+    """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(
+        {name: getattr(wording, name) for name in ("label", "figure", "gain", "span", "signed_span")}
+    )
+    comparison = compared.comparison
+    return environment.get_template(TEMPLATE).render(
+        headline=wording.headline(comparison) if comparison else "Two models, side by side",
+        comparison=comparison,
+        findings=comparison_part(comparison) if comparison else None,
+        answers=compared.answers,
+        models={"Base": model_facts(compared.base), "Fine-tuned": model_facts(compared.fine_tuned)},
+        facts=dict(run_facts(compared, created_at=created_at, versions=versions)),
+        created_at=created_at,
+    )
+
+
+def comparison_part(comparison: Comparison) -> dict[str, Any]:
+    """What the template needs to draw a comparison."""
+    pairs = {pair.base.row: pair for pair in paired(comparison.base, comparison.fine_tuned)}
+    scores = score_names(comparison)
+    return {
+        "evidence": wording.evidence(comparison),
+        "scores": scores,
+        "shapes": [name for name in comparison.differences if name not in scores],
+        "score_axis": score_axis(comparison, scores),
+        "difference_axis": difference_axis(comparison, scores),
+        "verdicts": {name: wording.verdict(difference) for name, difference in comparison.differences.items()},
+        "changed": [pairs[row] for row in comparison.changed_rows],
+        "pairs": pairs.values(),
+        "summary": summary,
+    }
+
+
+def score_axis(comparison: Comparison, scores: Sequence[str]) -> Axis:
+    """An axis from 0 to 1, or to a round number beyond the highest score of an evaluator with another scale."""
+    reports = (comparison.base, comparison.fine_tuned)
+    reach = max(report.intervals[name].high for report in reports for name in scores if name in report.intervals)
+    end = 1.0 if reach <= 1 else float(math.ceil(reach))
+    return Axis(0.0, end, end / 4, in_percent=wording.SHARES.issuperset(scores))
+
+
+def difference_axis(comparison: Comparison, scores: Sequence[str]) -> Axis:
+    """A symmetric axis around 0 that holds all intervals, its ends and ticks round numbers."""
+    intervals = [comparison.differences[name].interval for name in scores]
+    reach = max(max(abs(interval.low), abs(interval.high)) for interval in intervals)
+    end = next((end for end in (0.1, 0.2, 0.4, 0.6, 0.8, 1.0) if reach <= end), float(math.ceil(reach)))
+    return Axis(-end, end, end / 2, in_percent=wording.SHARES.issuperset(scores))
+
+
+def summary(pair: Pair) -> str:
+    """The start of a row's last user message, on one line."""
+    contents = [message["content"] for message in pair.base.prompt if message["role"] == "user"]
+    text = " ".join(str(contents[-1] if contents else "").split())
+    return text if len(text) <= SUMMARY_LENGTH else f"{text[:SUMMARY_LENGTH].rstrip()}…"
+
+
+def model_facts(ref: ModelRef) -> dict[str, str]:
+    """Which model it was, exactly."""
+    facts = {
+        "Adapter": ref.adapter,
+        "Base model" if ref.adapter else "Model": ref.model,
+        "Revision": ref.revision,
+        "Quantization": ref.quantization,
+        "Backend": ref.backend,
+        "Endpoint": ref.endpoint,
+    }
+    return {name: value for name, value in facts.items() if value}
+
+
+def run_facts(compared: ModelComparison, *, created_at: str, versions: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """What one must know to repeat it."""
+    if compared.comparison:
+        report = compared.comparison.base
+        yield "Evaluation file", report.eval_file
+        yield "SHA-256", report.eval_sha256
+        yield "Rows", str(report.num_examples)
+        yield "Evaluator", report.evaluator
+    yield "Decoding", describe_sampling(compared.sampling)
+    yield "Versions", ", ".join(f"{name} {version}" for name, version in versions.items())
+    yield "Report made", created_at
+
+
+def describe_sampling(sampling: Sampling) -> str:
+    """How answers were generated, in words."""
+    if sampling.temperature == 0:
+        return f"greedy, at most {sampling.max_new_tokens} new tokens"
+    seed = f", seed {sampling.seed}" if sampling.seed is not None else ""
+    return (
+        f"temperature {sampling.temperature:g}, top-p {sampling.top_p:g}{seed}, "
+        f"at most {sampling.max_new_tokens} new tokens"
+    )

@@ -1,0 +1,127 @@
+"""A comparison in plain words: names of metrics, figures as people write them, and what can honestly be said."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from mistraltune.evaluation.gates import score_names
+from mistraltune.results import Comparison, Difference, EvalReport, Interval
+
+Verdict = Literal["higher", "lower", "no clear difference"]
+
+LABELS = {
+    "exact_match": "Exact match",
+    "f1": "F1",
+    "tool_call_match": "Tool calls matched",
+    "average_length": "Length in words",
+    "average_length_tokens": "Length in tokens",
+    "share_cut": "Answers cut at the limit",
+    "tokens_per_second": "Tokens per second",
+}
+SHARES = {"exact_match", "f1", "tool_call_match", "share_cut"}
+"""Metrics between 0 and 1, written in percent."""
+
+FEW_ROWS = 30
+MANY_CUT = 0.05
+
+
+def label(metric: str) -> str:
+    """The metric's name for people."""
+    return LABELS.get(metric, metric)
+
+
+def figure(metric: str, value: float) -> str:
+    """A value: `71.8%` for shares, `12.3` otherwise."""
+    return f"{value:.1%}" if metric in SHARES else f"{value:.1f}" if metric in LABELS else f"{value:.4g}"
+
+
+def gain(metric: str, value: float) -> str:
+    """A difference with its sign: `+68.2 points` for shares, `-1.3` otherwise."""
+    return f"{signed(metric, value)} points" if metric in SHARES else signed(metric, value)
+
+
+def signed(metric: str, value: float) -> str:
+    """A difference with its sign, shares in percentage points; what rounds to zero has no minus."""
+    text = f"{100 * value if metric in SHARES else value:+.1f}"
+    return "+0.0" if text == "-0.0" else text
+
+
+def span(metric: str, interval: Interval) -> str:
+    """An interval: `62.8% to 79.4%`."""
+    return f"{figure(metric, interval.low)} to {figure(metric, interval.high)}"
+
+
+def signed_span(metric: str, interval: Interval) -> str:
+    """A difference's interval: `+58.1 to +76.0`."""
+    return f"{signed(metric, interval.low)} to {signed(metric, interval.high)}"
+
+
+def verdict(difference: Difference) -> Verdict:
+    """What a difference says: nothing clear while its interval includes 0."""
+    if difference.interval.low > 0:
+        return "higher"
+    return "lower" if difference.interval.high < 0 else "no clear difference"
+
+
+def headline(comparison: Comparison) -> str:
+    """The finding in one sentence, no stronger than the intervals allow."""
+    scores = score_names(comparison)
+    verdicts = {name: verdict(comparison.differences[name]) for name in scores}
+    clear = [name for name in scores if verdicts[name] != "no clear difference"]
+    if not clear:
+        return f"No clear difference: {against(comparison, scores[0])}."
+    if len({verdicts[name] for name in clear}) > 1:
+        return f"A mixed result: {'; '.join(against(comparison, name) for name in clear)}."
+    word = "better" if verdicts[clear[0]] == "higher" else "worse"
+    return f"The fine-tuned model is {word}: {against(comparison, clear[0])}."
+
+
+def against(comparison: Comparison, metric: str) -> str:
+    """Both models' values of a metric in words."""
+    tuned, base = comparison.fine_tuned.metrics[metric], comparison.base.metrics[metric]
+    name = label(metric) if metric == "f1" else label(metric).lower()
+    return f"{name} {figure(metric, tuned)}, base {figure(metric, base)}"
+
+
+def evidence(comparison: Comparison) -> list[str]:
+    """What the headline rests on: a sentence per score, then the rows won and lost, then what to mind."""
+    scores = [score_sentence(comparison, name) for name in score_names(comparison)]
+    return [*scores, outcome_sentence(comparison), *caveats(comparison)]
+
+
+def score_sentence(comparison: Comparison, metric: str) -> str:
+    """One score's difference, its interval, the rows that it judges where others judge more, and how to read it."""
+    difference = comparison.differences[metric]
+    num_rows = sum(metric in prediction.scores for prediction in comparison.base.predictions)
+    rows = f" on {num_rows} of the rows" if num_rows < comparison.base.num_examples else ""
+    reading = ", which includes 0" if verdict(difference) == "no clear difference" else ""
+    interval = signed_span(metric, difference.interval)
+    return f"{label(metric)}: {gain(metric, difference.value)}{rows}, 95% interval {interval}{reading}."
+
+
+def outcome_sentence(comparison: Comparison) -> str:
+    """On how many rows the fine-tuned model wins, ties and loses."""
+    rows = comparison.base.num_examples
+    return (
+        f"Of {rows} {'row' if rows == 1 else 'rows'} the fine-tuned model answers {comparison.wins} better, "
+        f"{comparison.losses} worse and {comparison.ties} equally well."
+    )
+
+
+def caveats(comparison: Comparison) -> list[str]:
+    """What a reader should mind: few rows, answers that were cut."""
+    found = []
+    if comparison.base.num_examples < FEW_ROWS:
+        found.append(f"{comparison.base.num_examples} rows are few: the intervals are wide, more rows would say more.")
+    for name, report in (("base", comparison.base), ("fine-tuned model", comparison.fine_tuned)):
+        if cut_share(report) > MANY_CUT:
+            limit = report.sampling.get("max_new_tokens", "?")
+            found.append(
+                f"{figure('share_cut', cut_share(report))} of the {name}'s answers were cut at {limit} tokens."
+            )
+    return found
+
+
+def cut_share(report: EvalReport) -> float:
+    """Share of answers that reached the token limit; 0 where the evaluator does not say."""
+    return report.metrics.get("share_cut", 0.0)

@@ -1,0 +1,155 @@
+"""The protocols that backends and evaluators implement. A plugin needs this module and `results`, nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal, Protocol
+
+from pydantic import BaseModel
+
+from mistraltune.config import TrainConfig
+from mistraltune.data.conversation import Conversation, ToolCall
+from mistraltune.data.rendering import Rendered
+from mistraltune.results import EvalReport, ModelRef, TrainResult
+from mistraltune.runs import RunDir
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How to generate: greedy unless a temperature is given.
+
+    Attributes:
+        max_new_tokens: A completion is cut after so many tokens.
+        temperature: 0 means greedy decoding.
+        top_p: Nucleus mass, used when the temperature is above 0.
+        seed: Makes a sampled answer repeatable where the backend can.
+        batch_size: Prompts generated together; None lets the backend choose.
+    """
+
+    max_new_tokens: int = 256
+    temperature: float = 0.0
+    top_p: float = 1.0
+    seed: int | None = None
+    batch_size: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What a model answered to one prompt.
+
+    Attributes:
+        text: The answer without control tokens; empty where the model only called tools.
+        num_tokens: Tokens generated, the end-of-sequence token counted.
+        finish_reason: `stop`, or `length` when the answer was cut at `max_new_tokens`.
+        tool_calls: The calls that the answer makes, in order.
+    """
+
+    text: str
+    num_tokens: int
+    finish_reason: Literal["stop", "length"]
+    tool_calls: tuple[ToolCall, ...] = ()
+
+
+class Renderer(Protocol):
+    """Turns conversations into what a model reads."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes whenever the tokenizer or the template does."""
+        ...
+
+    @property
+    def end_ids(self) -> tuple[int, ...]:
+        """The tokens that end an assistant message; every trained span closes with one of them."""
+        ...
+
+    def render(self, conversation: Conversation) -> list[Rendered]:
+        """Token ids and loss masks; one sequence, or one per user turn where tools demand it.
+
+        Raises:
+            DataError: The tokenizer refuses the conversation or would drop a part of it.
+        """
+        ...
+
+    def prompt(self, conversation: Conversation) -> list[int]:
+        """Token ids after which the model writes the next assistant message."""
+        ...
+
+    def decode(self, token_ids: Sequence[int], *, skip_special_tokens: bool = True) -> str:
+        """The text of `token_ids`; with control tokens shown when `skip_special_tokens` is False."""
+        ...
+
+    def parse(self, token_ids: Sequence[int]) -> tuple[str, tuple[ToolCall, ...]]:
+        """Text and tool calls of a generated completion."""
+        ...
+
+
+class ChatModel(Protocol):
+    """Answers conversations. Used alike by eval, compare and serve."""
+
+    def generate(self, prompts: Sequence[Conversation], sampling: Sampling) -> Iterator[Completion]:
+        """One completion per prompt, in order."""
+        ...
+
+    def stream(self, prompt: Conversation, sampling: Sampling) -> Iterator[str]:
+        """The answer to one prompt, piece by piece."""
+        ...
+
+    def close(self) -> None:
+        """Free what the model holds; calling it twice is fine."""
+        ...
+
+
+class Trainer(Protocol):
+    """Fine-tunes a base model. Called again on an unfinished run, it continues that run."""
+
+    def train(self, train: Sequence[Conversation], validation: Sequence[Conversation], run: RunDir) -> TrainResult:
+        """Train and leave the result in `run`. Progress leaves through `run.emit`, a stop arrives as `run.stop_requested`.
+
+        Args:
+            train: Lazy, offset-indexed; every row renders and trains at least one token.
+            validation: Likewise; may be empty.
+            run: The locked run directory.
+        """
+        ...
+
+
+class Evaluator(Protocol):
+    """Judges a model on conversations whose last assistant message is the reference."""
+
+    def evaluate(
+        self,
+        model: ChatModel,
+        ref: ModelRef,
+        conversations: Sequence[Conversation],
+        *,
+        sampling: Sampling,
+        on_progress: Callable[[int], None] = lambda num_done: None,
+    ) -> EvalReport:
+        """Generate one answer per conversation and score it; `on_progress` hears how many are done."""
+        ...
+
+
+class Backend(Protocol):
+    """What a plugin registers: a light object; heavy imports happen inside its methods."""
+
+    name: ClassVar[str]
+    options: ClassVar[type[BaseModel]]
+    """The backend's own config section, named after it; validated and documented from here."""
+
+    def trainer(self, config: TrainConfig) -> Trainer:
+        """A trainer for `config`."""
+        ...
+
+    def renderer(self, ref: ModelRef) -> Renderer:
+        """The renderer that follows from the model; nobody is asked to choose."""
+        ...
+
+    def chat_model(self, ref: ModelRef) -> ChatModel:
+        """The model behind `ref`, loaded."""
+        ...
+
+    def revision(self, ref: ModelRef) -> str:
+        """What pins the exact weights behind `ref`: a commit, or a fingerprint of local files."""
+        ...

@@ -1,0 +1,141 @@
+"""The JSON that training, evaluation and comparison leave behind; all else is computed from these."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Result(BaseModel):
+    """Base of all results: immutable, strict about its fields."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class ModelRef(Result):
+    """Which model, exactly: training writes one, `get_backend(ref.backend).chat_model(ref)` opens it."""
+
+    backend: str = "local"
+    """Name of the backend that can open it."""
+    model: str
+    """Base model: `quickstart`, a directory, a Hub id, or an API's model id."""
+    adapter: str | None = None
+    """Directory of a LoRA adapter on top of the base."""
+    revision: str | None = None
+    """Branch, tag or commit on the Hub."""
+    quantization: Literal["none", "nf4"] = "none"
+    """How the base is held in memory."""
+    endpoint: str | None = None
+    """Name of the API endpoint, for API models."""
+
+    def __str__(self) -> str:
+        """How a report names it."""
+        name = self.adapter or self.model
+        notes = [self.quantization] if self.quantization != "none" else []
+        notes += [f"base {self.model}"] if self.adapter else []
+        return f"{name} ({', '.join(notes)})" if notes else name
+
+
+class Interval(Result):
+    """A 95 % confidence interval."""
+
+    low: float
+    high: float
+
+
+class TrainResult(Result):
+    """What a trainer hands back; the figures become the run's `metrics.json`."""
+
+    model: ModelRef
+    """The fine-tuned model."""
+    metrics: dict[str, float | int | None]
+    """Final figures, `train_loss` and `train_seconds` among them; losses in nats per trained token."""
+    details: dict[str, Any] = {}
+    """Facts about the training for the run's metadata: adapters, quantised share, device, dtype."""
+
+
+class ToolCallResult(Result):
+    """A tool call as it stands in a predictions file."""
+
+    name: str
+    arguments: str
+
+
+class Prediction(Result):
+    """One evaluated row: what was asked, what was expected, what came, what it scored."""
+
+    row: int
+    """1-based number of the row in the evaluation file."""
+    prompt: list[dict[str, Any]]
+    """The messages that the model saw, in the `messages` format."""
+    references: list[str]
+    """Accepted answers; a prediction's score is its best over them."""
+    text: str
+    """What the model answered."""
+    reference_tool_calls: list[ToolCallResult] = []
+    tool_calls: list[ToolCallResult] = []
+    num_tokens: int
+    """Generated tokens, the end-of-sequence token counted."""
+    finish_reason: Literal["stop", "length"]
+    scores: dict[str, float]
+    """Metric name to this row's score."""
+
+
+class EvalReport(Result):
+    """Metrics of one model on one file."""
+
+    model: ModelRef
+    evaluator: str
+    eval_file: str = ""
+    eval_sha256: str = ""
+    num_examples: int
+    metrics: dict[str, float]
+    """Means over the examples (0 to 1 for `exact_match` and `f1`), and figures such as `tokens_per_second`."""
+    intervals: dict[str, Interval]
+    """95 % intervals of the metrics that are means over examples."""
+    sampling: dict[str, Any]
+    """How the answers were generated."""
+    predictions: list[Prediction] = []
+    """Every example; kept in a file of its own beside the report."""
+
+
+class Difference(Result):
+    """Fine-tuned minus base, on the same rows."""
+
+    value: float
+    interval: Interval
+
+
+class Comparison(Result):
+    """Two models side by side on the same rows."""
+
+    base: EvalReport
+    fine_tuned: EvalReport
+    differences: dict[str, Difference]
+    """Per metric, paired over the rows."""
+    wins: int
+    """Rows that the fine-tuned model answers better."""
+    ties: int
+    losses: int
+    changed_rows: list[int]
+    """Rows whose score changed most, the biggest change first."""
+
+
+class Answer(Result):
+    """What a model answered to a prompt that has no reference."""
+
+    text: str
+    tool_calls: list[ToolCallResult] = []
+    num_tokens: int
+    """Generated tokens, the end-of-sequence token counted."""
+    finish_reason: Literal["stop", "length"]
+
+
+class AnswerPair(Result):
+    """One prompt, answered by both models."""
+
+    prompt: list[dict[str, Any]]
+    """The messages that the models saw, in the `messages` format."""
+    base: Answer
+    fine_tuned: Answer

@@ -1,0 +1,273 @@
+"""The run directory: everything that a training run leaves, with one writer at a time and no half-written file."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from mistraltune.checkpoints import Checkpoint, drop_old_checkpoints, list_checkpoints, publish_checkpoint
+from mistraltune.config import dump_yaml, flatten, parse_yaml
+from mistraltune.errors import ConfigError, LockedError
+from mistraltune.publishing import publish_json, publish_text
+from mistraltune.results import ModelRef, TrainResult
+
+FORMAT_VERSION = 1
+METADATA = "training_metadata.yaml"
+
+Event = dict[str, Any]
+"""One thing that happened: `event` names it, the other keys say more. JSON-like."""
+
+METRIC_EVENTS = ("step", "validation")
+"""Events that `metrics.jsonl` keeps."""
+
+
+class RunDir:
+    """One run directory, the only reader and writer of its files.
+
+    Attributes:
+        path: The directory; PEFT opens it as an adapter once the run has finished.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        on_event: Callable[[Event], None] = lambda event: None,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.path = path
+        self._on_event = on_event
+        self._should_stop = should_stop
+        self._lock = FileLock(path / ".lock", blocking=False)
+
+    # Reading
+
+    @property
+    def run_id(self) -> str:
+        """The directory's name."""
+        return self.path.name
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """What the run is and was made of; empty before it began.
+
+        Raises:
+            ConfigError: A newer MistralTune wrote it.
+        """
+        try:
+            content = parse_yaml((self.path / METADATA).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+        if content.get("format_version", 0) > FORMAT_VERSION:
+            raise ConfigError(
+                f"{self.path} was made by MistralTune {content.get('versions', {}).get('mistraltune', '?')}",
+                hint="upgrade MistralTune to read it",
+            )
+        return content
+
+    @property
+    def status(self) -> str:
+        """`finished`, `failed`, `unfinished`, or `running` while a process holds the lock; no stored word says that."""
+        stored = str(self.metadata.get("status", "unfinished"))
+        return "running" if stored != "finished" and self.is_locked() else stored
+
+    @property
+    def model(self) -> ModelRef:
+        """The fine-tuned model.
+
+        Raises:
+            ConfigError: The run has not finished.
+        """
+        metadata = self.metadata
+        if metadata.get("status") != "finished":
+            raise ConfigError(
+                f"run {self.path} has not finished (it is {self.status})",
+                hint="run the same `mistraltune train` command again: it continues",
+            )
+        ref = ModelRef.model_validate(metadata["model"])
+        # The directory may have been moved since: it is its own adapter, wherever it lies now.
+        return ref.model_copy(update={"adapter": str(self.path)}) if ref.adapter else ref
+
+    @property
+    def metrics(self) -> dict[str, float | int | None]:
+        """Final figures; empty before the run has finished."""
+        try:
+            content: dict[str, float | int | None] = json.loads((self.path / "metrics.json").read_text())
+        except FileNotFoundError:
+            return {}
+        return content
+
+    def history(self) -> list[Event]:
+        """The metric events so far, oldest first; a torn last line (a kill while writing) is left out."""
+        path = self.path / "metrics.jsonl"
+        lines = path.read_bytes().split(b"\n") if path.exists() else []
+        return [json.loads(line) for line in lines[:-1]]  # after the last newline there is nothing, or a torn line
+
+    def checkpoint(self) -> tuple[Checkpoint | None, list[str]]:
+        """The newest sound checkpoint, and a sentence for each damaged one that was passed over."""
+        passed_over = []
+        for candidate in reversed(list_checkpoints(self.path / "checkpoints")):
+            damage = candidate.damage()
+            if not damage:
+                return candidate, passed_over
+            passed_over.append(f"checkpoint {candidate.path.name} is damaged ({damage}); passed over")
+        return None, passed_over
+
+    def is_locked(self) -> bool:
+        """Whether a process is working on it."""
+        if not (self.path / ".lock").exists():
+            return False
+        try:
+            with FileLock(self.path / ".lock", blocking=False):
+                return False
+        except Timeout:
+            return True
+
+    # Writing
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the directory for one process; the kernel lets go of it when that process dies.
+
+        Raises:
+            LockedError: Another process holds it; the message names that process.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        try:
+            self._lock.acquire()
+        except Timeout:
+            raise LockedError(
+                f"{self.path} is in use by {self._holder()}", hint="wait for it to end, or stop it first"
+            ) from None
+        try:
+            holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": now()}
+            publish_json(self.path / ".holder.json", holder)
+            yield
+        finally:
+            self._lock.release()
+
+    def _holder(self) -> str:
+        try:
+            holder = json.loads((self.path / ".holder.json").read_text())
+            return f"process {holder['pid']} on {holder['host']} since {holder['since']}"
+        except (OSError, ValueError, KeyError):
+            return "another process"
+
+    def begin(self, identity: dict[str, Any], *, config: dict[str, Any], facts: dict[str, Any]) -> None:
+        """Write down what this run is, or check that it is what the directory holds already.
+
+        Args:
+            identity: What decides the result: configuration, data hashes, base revision, tokenizer.
+            config: The resolved configuration, re-runnable with `--config`.
+            facts: Further metadata: row counts, versions, machine.
+
+        Raises:
+            ConfigError: The directory holds a run of another identity; the message names the fields that differ.
+        """
+        known = self.metadata
+        if known:
+            differing = differing_fields(known["identity"], identity)
+            if differing:
+                raise ConfigError(
+                    f"{self.path} holds another run; different: {', '.join(differing)}",
+                    hint="choose another --run-id, or leave it out to get one made from configuration and data",
+                )
+            self._update_metadata(status="unfinished")
+            return
+        publish_text(self.path / "config.yaml", dump_yaml(config))
+        self._write_metadata(
+            {
+                "format_version": FORMAT_VERSION,
+                "run_id": self.run_id,
+                "status": "unfinished",
+                "started_at": now(),
+                "identity": identity,
+                **facts,
+            }
+        )
+
+    def emit(self, event: str, **fields: Any) -> None:
+        """Tell whoever watches the run; step and validation metrics also go to `metrics.jsonl`."""
+        entry: Event = {"event": event, **fields}
+        if event in METRIC_EVENTS:
+            with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
+                file.write(json.dumps(entry) + "\n")
+        self._on_event(entry)
+
+    @property
+    def stop_requested(self) -> bool:
+        """Whether the trainer should finish its step, save and return."""
+        return self._should_stop()
+
+    def rewind(self, step: int) -> None:
+        """Cut `metrics.jsonl` back to `step`, so that a continued run writes every step once."""
+        kept = [entry for entry in self.history() if entry["step"] <= step]
+        publish_text(self.path / "metrics.jsonl", "".join(json.dumps(entry) + "\n" for entry in kept))
+
+    def publish_checkpoint(self, step: int) -> AbstractContextManager[Path]:
+        """A staging folder that becomes `checkpoints/step-N`."""
+        return publish_checkpoint(self.path / "checkpoints", step)
+
+    def drop_old_checkpoints(self, *, keep: int) -> None:
+        """Delete all but the newest `keep` checkpoints."""
+        drop_old_checkpoints(self.path / "checkpoints", keep=keep)
+
+    def finish(self, result: TrainResult) -> None:
+        """Record the result; from here on the run is finished and never changes."""
+        publish_json(self.path / "metrics.json", result.metrics)
+        self._update_metadata(
+            status="finished",
+            finished_at=now(),
+            model=result.model.model_dump(exclude_none=True),
+            training=result.details,
+        )
+
+    def fail(self, reason: str) -> None:
+        """Record why it ended early."""
+        self._update_metadata(status="failed", reason=reason)
+
+    def _update_metadata(self, **changes: Any) -> None:
+        self._write_metadata({**self.metadata, **changes})
+
+    def _write_metadata(self, metadata: dict[str, Any]) -> None:
+        publish_text(self.path / METADATA, dump_yaml(metadata))
+
+
+def is_run_dir(path: Path) -> bool:
+    """Whether `path` is a run directory."""
+    return (path / METADATA).is_file()
+
+
+def list_runs(output_dir: Path) -> list[RunDir]:
+    """The run directories directly below `output_dir`, oldest first."""
+    if not output_dir.is_dir():
+        return []
+    runs = [RunDir(path) for path in output_dir.iterdir() if is_run_dir(path)]
+    return sorted(runs, key=lambda run: (str(run.metadata.get("started_at", "")), run.run_id))
+
+
+def differing_fields(known: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
+    """Dotted paths at which two identities differ."""
+    paths = dict.fromkeys([*flatten(known), *flatten(wanted)])
+    return [path for path in paths if value_at(known, path) != value_at(wanted, path)]
+
+
+def value_at(values: dict[str, Any], path: str) -> Any:
+    """The value at a dotted path, None where there is none."""
+    current: Any = values
+    for part in path.split("."):
+        current = current.get(part) if isinstance(current, dict) else None
+    return current
+
+
+def now() -> str:
+    """The current time in UTC, to the second, as ISO 8601."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

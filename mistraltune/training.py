@@ -1,0 +1,201 @@
+"""The whole straight line of a training run: check, plan, lock, train, record."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mistraltune.config import TrainConfig
+from mistraltune.data.conversation import Conversation
+from mistraltune.data.fitting import Fitted, fit
+from mistraltune.data.reading import ConversationFile
+from mistraltune.data.splitting import find_overlap
+from mistraltune.errors import ConfigError, DataError, Stopped
+from mistraltune.interfaces import Backend
+from mistraltune.provenance import describe_origin
+from mistraltune.results import ModelRef
+from mistraltune.runs import Event, RunDir
+
+Listener = Callable[[Event], None]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run will do, known before any weight is loaded.
+
+    Attributes:
+        config: The resolved configuration.
+        path: The run directory.
+        identity: What decides the result: configuration, data, base model, tokenizer.
+        train: Rows that are trained on, those too long left out or cut as configured.
+        validation: Likewise, for the validation loss.
+        num_steps: Optimizer steps.
+    """
+
+    config: TrainConfig
+    path: Path
+    identity: dict[str, Any]
+    train: Fitted
+    validation: Fitted | None
+    num_steps: int
+
+    def summary(self) -> dict[str, Any]:
+        """The plan as JSON-like figures, for `--dry-run` and the run's metadata."""
+        return {
+            "run_dir": str(self.path),
+            "num_steps": self.num_steps,
+            "train": self.train.statistics(),
+            "validation": self.validation.statistics() if self.validation else None,
+        }
+
+
+def train(
+    backend: Backend,
+    config: TrainConfig,
+    *,
+    must_exist: bool = False,
+    on_event: Listener = lambda event: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> RunDir:
+    """The finished run of `config`: trained now, continued, or found finished and left untouched.
+
+    Args:
+        backend: Does the training.
+        config: Everything that decides the run.
+        must_exist: Insist that the run was begun before (`--resume`).
+        on_event: Hears what happens, see `RunDir.emit`.
+        should_stop: Asked after every step.
+
+    Raises:
+        ConfigError: Configuration, model or run directory cannot be used.
+        DataError: A data file is refused; every finding is named.
+        LockedError: Another process works on the run.
+        Stopped: `should_stop` said so; a checkpoint is saved.
+    """
+    plan = make_plan(backend, config, on_event=on_event)
+    run = RunDir(plan.path, on_event=on_event, should_stop=should_stop)
+    if must_exist and not run.metadata:
+        raise ConfigError(f"there is no run to resume at {plan.path}", hint="leave out --resume to start it")
+    with run.locked():
+        run.begin(plan.identity, config=rerunnable(config), facts=facts(backend, plan))
+        if run.metadata["status"] == "finished":
+            run.emit("note", text=f"{plan.path} has finished already; nothing to do")
+            return run
+        try:
+            result = backend.trainer(config).train(plan.train, plan.validation or (), run)
+        except Stopped:
+            raise
+        except BaseException as error:
+            run.fail(f"{type(error).__name__}: {error}")
+            raise
+        run.finish(result)
+    return run
+
+
+def make_plan(backend: Backend, config: TrainConfig, *, on_event: Listener = lambda event: None) -> Plan:
+    """Check output, data and model, render every row once, and count the steps.
+
+    Raises:
+        ConfigError: The output cannot be written, or the model cannot be found.
+        DataError: Findings in the data, rows too long, or rows shared by train and validation.
+    """
+    check_writable(Path(config.output_dir))
+    on_event({"event": "phase", "phase": "data", "text": f"checking {config.data.train_file}"})
+    train_file = ConversationFile.open(Path(config.data.train_file))
+    val_file = ConversationFile.open(Path(config.data.val_file)) if config.data.val_file else None
+    for warning in [*train_file.warnings, *(val_file.warnings if val_file else ())]:
+        on_event({"event": "note", "text": f"warning: {warning}"})
+    if val_file:
+        refuse_overlap(train_file, val_file)
+
+    on_event({"event": "phase", "phase": "render", "text": f"tokenising for {config.model}"})
+    base = ModelRef(backend=backend.name, model=config.model, revision=config.revision)
+    renderer = backend.renderer(base)
+    limits = {"max_length": config.data.max_length, "on_too_long": config.data.on_too_long}
+    fitted = fit(train_file, renderer.render, **limits)
+    fitted_val = fit(val_file, renderer.render, **limits) if val_file else None
+    for name, rows in (("training", fitted), ("validation", fitted_val)):
+        if rows is not None:
+            on_event({"event": "data", "name": name, **rows.statistics()})
+
+    identity = {
+        "backend": backend.name,
+        "config": config.without_place() | {"data": config.data.model_dump(exclude={"train_file", "val_file"})},
+        "train_sha256": train_file.sha256,
+        "val_sha256": val_file.sha256 if val_file else None,
+        "base_revision": backend.revision(base),
+        "tokenizer": renderer.fingerprint,
+    }
+    run_id = config.run_id or default_run_id(config.model, identity)
+    return Plan(
+        config=config,
+        path=Path(config.output_dir) / run_id,
+        identity=identity,
+        train=fitted,
+        validation=fitted_val,
+        num_steps=count_steps(config, num_rows=len(fitted)),
+    )
+
+
+def refuse_overlap(train_file: Sequence[Conversation], val_file: Sequence[Conversation]) -> None:
+    """Refuse validation rows that stand in the training data too: their loss would measure memory."""
+    shared = find_overlap(train_file, val_file)
+    if shared:
+        rows = ", ".join(conversation.source for conversation in shared[:5])
+        more = f" and {len(shared) - 5} more" if len(shared) > 5 else ""
+        raise DataError(
+            f"{len(shared)} validation rows are in the training data too: {rows}{more}",
+            hint="`mistraltune data split` puts duplicates on one side",
+        )
+
+
+def count_steps(config: TrainConfig, *, num_rows: int) -> int:
+    """Optimizer steps: an epoch's last, smaller step counts like any other."""
+    training = config.training
+    if training.max_steps:
+        return training.max_steps
+    micro_steps = math.ceil(num_rows / training.batch_size)
+    steps_per_epoch = math.ceil(micro_steps / training.gradient_accumulation_steps)
+    return math.ceil(training.epochs * steps_per_epoch)
+
+
+def check_writable(folder: Path) -> None:
+    """Find out now, not after hours of training, that nothing can be written."""
+    probe = folder / f".write-probe-{os.getpid()}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        raise ConfigError(
+            f"cannot write to {folder}: {error.strerror or error}", hint="choose another --output-dir"
+        ) from error
+
+
+def default_run_id(model: str, identity: dict[str, Any]) -> str:
+    """A readable name that the same configuration, data and base model always get."""
+    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+    return f"{Path(model).name.lower()}-{digest[:10]}"
+
+
+def rerunnable(config: TrainConfig) -> dict[str, Any]:
+    """The configuration for the run's `config.yaml`, with paths that hold from any working directory."""
+    values = config.model_dump(mode="json")
+    for key in ("train_file", "val_file"):
+        if values["data"][key]:
+            values["data"][key] = str(Path(values["data"][key]).resolve())
+    if values["training"]["max_steps"]:
+        del values["training"]["epochs"]  # replaced by max_steps
+    values["output_dir"] = str(Path(config.output_dir).resolve())
+    return values
+
+
+def facts(backend: Backend, plan: Plan) -> dict[str, Any]:
+    """What the run's metadata says beside its identity."""
+    return {"backend": backend.name, "seed": plan.config.training.seed, "plan": plan.summary(), **describe_origin()}

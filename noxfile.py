@@ -1,0 +1,90 @@
+"""The one entry to everything that is run on this project: `nox -s tests`, `nox -l` for the rest."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.2"
+nox.options.default_venv_backend = "virtualenv"
+nox.options.reuse_existing_virtualenvs = True
+nox.options.sessions = ["lint", "types", "tests"]
+
+ROOT = Path(__file__).parent
+GROUPS = nox.project.load_toml("pyproject.toml")
+CONSTRAINTS = ("-c", str(ROOT / "constraints.txt"))
+QUIET = {
+    "HF_HUB_OFFLINE": "1",  # tests never look at the Hub
+    "NO_COLOR": "1",
+    "PYTHONWARNINGS": "ignore::DeprecationWarning",
+}
+
+
+def install(session: nox.Session, *groups: str) -> None:
+    """Install the project as its users do, with the tested versions, and what the session needs beside it."""
+    needs = nox.project.dependency_groups(GROUPS, *groups)
+    session.install(*CONSTRAINTS, *needs, ".")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """All tests: the quick ones side by side, then those that train the quickstart model."""
+    install(session, "test")
+    if session.posargs:
+        session.run("pytest", *session.posargs, env=QUIET)
+        return
+    session.run("pytest", "-m", "not e2e", "-n", "2", env=QUIET | {"OMP_NUM_THREADS": "1"})
+    session.run("pytest", "-m", "e2e", env=QUIET)
+
+
+@nox.session
+def e2e(session: nox.Session) -> None:
+    """Only the tests that train, resume, evaluate and compare the quickstart model."""
+    install(session, "test")
+    session.run("pytest", "-m", "e2e", *session.posargs, env=QUIET)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style, formatting, and the layers that imports must respect."""
+    session.install(*CONSTRAINTS, *nox.project.dependency_groups(GROUPS, "lint"))
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    session.run("lint-imports")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """mypy --strict on the package."""
+    install(session, "types")
+    session.run("mypy")
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """The wheel, installed with pipx into an empty place, does the quickstart there."""
+    session.install(*CONSTRAINTS, "build", "pipx")
+    place = Path(session.create_tmp())
+    dist = place / "dist"
+    session.run("python", "-m", "build", "--wheel", "--outdir", str(dist), ".")
+    (wheel,) = dist.glob("*.whl")
+    env = {
+        **QUIET,
+        "PIPX_HOME": str(place / "pipx"),
+        "PIPX_BIN_DIR": str(place / "bin"),
+        "MISTRALTUNE_CACHE_DIR": str(place / "cache"),
+    }
+    session.run("pipx", "install", "--force", f"--pip-args=-c {ROOT / 'constraints.txt'}", str(wheel), env=env)
+    command = os.fspath(place / "bin" / "mistraltune")
+    with session.chdir(place):
+        session.run(command, "init", "project", env=env, external=True)
+        session.run(command, "config", "show", "--config", "base", env=env, external=True)
+        printed = session.run(command, "quickstart", "--json", env=env, external=True, silent=True, stderr=None)
+    figures = json.loads(str(printed))
+    session.log(json.dumps(figures, indent=2))
+    gain = figures["fine_tuned"]["exact_match"] - figures["base"]["exact_match"]
+    if gain < 0.40:  # noqa: PLR2004 - the README's promise
+        session.error(f"the quickstart gained {gain:.2f} exact match, not 0.40")
