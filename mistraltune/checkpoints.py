@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import shutil
@@ -11,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from mistraltune.publishing import publish_dir, publish_json
+from mistraltune.publishing import file_sha256, publish_dir, publish_json
 
 MANIFEST = "manifest.json"
 
@@ -31,10 +30,10 @@ class Checkpoint:
     def damage(self) -> str:
         """What is wrong with it, in words; empty when every file is as it was published."""
         try:
-            files = json.loads((self.path / MANIFEST).read_text())["files"]
-        except (OSError, ValueError, KeyError, TypeError):
+            files = json.loads((self.path / MANIFEST).read_text())["files"].items()
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return f"{MANIFEST} is missing or unreadable"
-        for name, digest in files.items():
+        for name, digest in files:
             file = self.path / name
             if not file.is_file():
                 return f"{name} is missing"
@@ -67,7 +66,8 @@ def drop_old_checkpoints(folder: Path, *, keep: int) -> None:
         shutil.rmtree(checkpoint.path)
 
 
-def file_sha256(path: Path) -> str:
-    """Hex digest of a file's bytes, read in pieces."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def drop_later_checkpoints(folder: Path, *, step: int) -> None:
+    """Delete those taken after `step`."""
+    for checkpoint in list_checkpoints(folder):
+        if checkpoint.step > step:
+            shutil.rmtree(checkpoint.path)

@@ -115,17 +115,6 @@ class TrainConfig(Config):
         return self.model_dump(mode="json", exclude={"output_dir", "run_id"})
 
 
-class EvalConfig(Config):
-    """How a model is evaluated."""
-
-    max_new_tokens: Annotated[int, Field(ge=1, le=1_000_000)] = 256
-    """A longer answer is cut, and counted as cut."""
-    batch_size: Annotated[int, Field(ge=1)] | None = None
-    """Prompts generated together; unset lets the backend choose."""
-    limit: Annotated[int, Field(ge=1)] | None = None
-    """Only the first rows."""
-
-
 C = TypeVar("C", bound=Config)
 
 
@@ -158,7 +147,8 @@ def train_config_type(backend_name: str, options: type[BaseModel]) -> type[Train
     """TrainConfig with one more section, named after the backend and shaped by its options."""
     if not options.model_fields:
         return TrainConfig
-    section: Any = (options, Field(default=options(), description=options.__doc__))
+    is_required = any(option.is_required() for option in options.model_fields.values())
+    section: Any = (options, Field(default=... if is_required else options(), description=options.__doc__))
     return create_model(f"{backend_name.capitalize()}TrainConfig", __base__=TrainConfig, **{backend_name: section})
 
 
@@ -185,12 +175,17 @@ def load_config(
     given = {key: value for key, value in (options or {}).items() if value is not None}
     layers.append(Layer("command line", unflatten(given)))
     settle_duration(layers)
-    merged = OmegaConf.merge(*(OmegaConf.create(dict(layer.values), flags={"allow_objects": True}) for layer in layers))
-    values = OmegaConf.to_container(merged, resolve=False)
-    assert isinstance(values, dict)
+    try:
+        created = [OmegaConf.create(dict(layer.values), flags={"allow_objects": True}) for layer in layers]
+        merged = OmegaConf.merge(*created)
+    except OmegaConfBaseException as error:  # such as a `${` that nothing closes
+        raise ConfigError(f"{error.full_key}: {str(error).splitlines()[0]}") from error
+    values = plain(merged)
     origins = {leaf: layer.name for layer in layers for leaf in layer.leaves()}
     config = validate(config_type, values, origins)
-    return LoadedConfig(config, {leaf: origins.get(leaf, "default") for leaf in flatten(config.model_dump(mode="json"))})
+    return LoadedConfig(
+        config, {leaf: origins.get(leaf, "default") for leaf in flatten(config.model_dump(mode="json"))}
+    )
 
 
 def settle_duration(layers: Sequence[Layer]) -> None:
@@ -274,9 +269,7 @@ def read_yaml(path: Path, name: str) -> Layer:
         raise ConfigError(f"cannot read the configuration {path}: {error}") from error
     if not isinstance(content, DictConfig):
         raise ConfigError(f"{path}: a configuration is a mapping of keys to values")
-    values = OmegaConf.to_container(content, resolve=False)
-    assert isinstance(values, dict)
-    return Layer(name, {str(key): value for key, value in values.items()})
+    return Layer(name, plain(content))
 
 
 def read_overrides(overrides: Sequence[str]) -> dict[str, Any]:
@@ -292,11 +285,9 @@ def read_overrides(overrides: Sequence[str]) -> dict[str, Any]:
                 f"--set {override!r} is not KEY=VALUE", hint="for example --set training.learning_rate=1e-4"
             )
     try:
-        values = OmegaConf.to_container(OmegaConf.from_dotlist(list(overrides)), resolve=False)
+        return plain(OmegaConf.from_dotlist(list(overrides)))
     except (YAMLError, OmegaConfBaseException) as error:
         raise ConfigError(f"--set: {error}") from error
-    assert isinstance(values, dict)
-    return {str(key): value for key, value in values.items()}
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> list[str]:
@@ -327,6 +318,11 @@ def dump_yaml(values: Mapping[str, Any]) -> str:
 
 def parse_yaml(text: str) -> dict[str, Any]:
     """The mapping that `dump_yaml` wrote."""
-    values = OmegaConf.to_container(OmegaConf.create(text), resolve=False)
-    assert isinstance(values, dict)
-    return {str(key): value for key, value in values.items()}
+    return plain(OmegaConf.create(text))
+
+
+def plain(values: Any) -> dict[str, Any]:
+    """A mapping of OmegaConf's as plain dicts and lists; `${...}` stays the text that it is."""
+    container = OmegaConf.to_container(values, resolve=False)
+    assert isinstance(container, dict)
+    return {str(key): value for key, value in container.items()}

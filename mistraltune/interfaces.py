@@ -60,6 +60,11 @@ class Renderer(Protocol):
         ...
 
     @property
+    def bos_id(self) -> int | None:
+        """The beginning-of-sequence token, None where the tokenizer has none."""
+        ...
+
+    @property
     def end_ids(self) -> tuple[int, ...]:
         """The tokens that end an assistant message; every trained span closes with one of them."""
         ...
@@ -105,7 +110,9 @@ class Trainer(Protocol):
     """Fine-tunes a base model. Called again on an unfinished run, it continues that run."""
 
     def train(self, train: Sequence[Conversation], validation: Sequence[Conversation], run: RunDir) -> TrainResult:
-        """Train and leave the result in `run`. Progress leaves through `run.emit`, a stop arrives as `run.stop_requested`.
+        """Train and leave the result in `run`.
+
+        Progress leaves through `run.emit`, a wish to stop arrives as `run.stop_requested`.
 
         Args:
             train: Lazy, offset-indexed; every row renders and trains at least one token.
@@ -116,7 +123,11 @@ class Trainer(Protocol):
 
 
 class Evaluator(Protocol):
-    """Judges a model on conversations whose last assistant message is the reference."""
+    """Judges a model on conversations whose last assistant message is the reference.
+
+    An evaluator may have an attribute `scores`, the names of its metrics that run from 0 to 1, so that a quality gate
+    on another name is refused before a model is loaded.
+    """
 
     def evaluate(
         self,
@@ -127,7 +138,10 @@ class Evaluator(Protocol):
         sampling: Sampling,
         on_progress: Callable[[int], None] = lambda num_done: None,
     ) -> EvalReport:
-        """Generate one answer per conversation and score it; `on_progress` hears how many are done."""
+        """Generate one answer per conversation and score it: a report with one prediction each.
+
+        `on_progress` hears how many are done.
+        """
         ...
 
 

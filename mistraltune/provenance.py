@@ -32,7 +32,7 @@ def versions() -> dict[str, str]:
 def git_commit() -> str | None:
     """Commit of the working directory, marked when files differ from it; None outside a repository."""
     try:
-        command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]  # noqa: S607
+        command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
         outcome = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)  # noqa: S603
     except (OSError, subprocess.TimeoutExpired):
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -10,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
+
+from mistraltune.errors import ConfigError
 
 
 @contextmanager
@@ -20,7 +23,7 @@ def publish_file(path: Path) -> Iterator[BinaryIO]:
     Permissions follow the umask, as with an ordinary `open`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    staging = path.parent / f".{path.name[:100]}.{os.getpid()}.{os.urandom(4).hex()}.tmp"
+    staging = path.parent / f".{path.name[:40]}.{os.getpid()}.{os.urandom(4).hex()}.tmp"
     try:
         with staging.open("xb") as file:
             yield file
@@ -89,3 +92,30 @@ def current_umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def check_writable(folder: Path, *, option: str) -> None:
+    """Find out now, not after hours of work, that nothing can be written.
+
+    Args:
+        folder: Where files will go; made where it is missing.
+        option: What the user can change, for the hint.
+
+    Raises:
+        ConfigError: `folder` cannot be made or written to.
+    """
+    probe = folder / f".write-probe-{os.getpid()}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        raise ConfigError(
+            f"cannot write to {folder}: {error.strerror or error}", hint=f"choose another {option}"
+        ) from error
+
+
+def file_sha256(path: Path) -> str:
+    """Hex digest of a file's bytes, read in pieces."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import difflib
 import json
+import os
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
 from mistraltune.errors import ConfigError
 from mistraltune.interfaces import Backend, Evaluator
-from mistraltune.results import ModelRef
+from mistraltune.results import QUICKSTART, ModelRef
 from mistraltune.runs import RunDir, is_run_dir
 
 BACKENDS = "mistraltune.backends"
@@ -64,8 +65,12 @@ def find_model(text: str, **fields: Any) -> ModelRef:
         ConfigError: It names nothing that can be a model.
     """
     if not text.strip():
-        raise ConfigError("a model reference is empty", hint="name a run directory, a model directory, a Hub id or quickstart")
-    path = Path(text)
+        raise ConfigError(
+            "a model reference is empty", hint="name a run directory, a model directory, a Hub id or quickstart"
+        )
+    if text == QUICKSTART:  # as in training, whatever folder of that name stands here; that one is ./quickstart
+        return ModelRef(model=text, **fields)
+    path = Path(os.path.expanduser(text))  # noqa: PTH111 - leaves an unknown ~user as it is
     if is_run_dir(path):
         return RunDir(path).model
     backend, separator, model_id = text.partition(":")
@@ -82,7 +87,10 @@ def find_model(text: str, **fields: Any) -> ModelRef:
 
 def find_adapter(path: Path, **fields: Any) -> ModelRef:
     """The model that a PEFT adapter directory stands for: its base, with the adapter on top."""
-    config = json.loads((path / "adapter_config.json").read_text(encoding="utf-8"))
+    try:
+        config = json.loads((path / "adapter_config.json").read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ConfigError(f"{path}/adapter_config.json is not JSON: {error}", hint="save the adapter again") from error
     base = config.get("base_model_name_or_path")
     if not base:
         raise ConfigError(f"{path}/adapter_config.json names no base model (base_model_name_or_path)")
@@ -94,5 +102,7 @@ def find_model_dir(path: Path, **fields: Any) -> ModelRef:
     if not path.is_dir():
         raise ConfigError(f"no such model directory: {path}")
     if not (path / "config.json").is_file():
-        raise ConfigError(f"{path} holds no model: config.json is missing", hint="name a run, adapter or model directory")
+        raise ConfigError(
+            f"{path} holds no model: config.json is missing", hint="name a run, adapter or model directory"
+        )
     return ModelRef(model=str(path), **fields)

@@ -6,6 +6,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+QUICKSTART = "quickstart"
+"""The reference that names the small embedded model, wherever a model is named."""
+
 
 class Result(BaseModel):
     """Base of all results: immutable, strict about its fields."""
@@ -32,7 +35,7 @@ class ModelRef(Result):
     def __str__(self) -> str:
         """How a report names it."""
         name = self.adapter or self.model
-        notes = [self.quantization] if self.quantization != "none" else []
+        notes = [self.quantization.upper()] if self.quantization != "none" else []
         notes += [f"base {self.model}"] if self.adapter else []
         return f"{name} ({', '.join(notes)})" if notes else name
 

@@ -13,7 +13,13 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from mistraltune.checkpoints import Checkpoint, drop_old_checkpoints, list_checkpoints, publish_checkpoint
+from mistraltune.checkpoints import (
+    Checkpoint,
+    drop_later_checkpoints,
+    drop_old_checkpoints,
+    list_checkpoints,
+    publish_checkpoint,
+)
 from mistraltune.config import dump_yaml, flatten, parse_yaml
 from mistraltune.errors import ConfigError, LockedError
 from mistraltune.publishing import publish_json, publish_text
@@ -113,7 +119,7 @@ class RunDir:
 
     def checkpoint(self) -> tuple[Checkpoint | None, list[str]]:
         """The newest sound checkpoint, and a sentence for each damaged one that was passed over."""
-        passed_over = []
+        passed_over: list[str] = []
         for candidate in reversed(list_checkpoints(self.path / "checkpoints")):
             damage = candidate.damage()
             if not damage:
@@ -180,7 +186,9 @@ class RunDir:
                     f"{self.path} holds another run; different: {', '.join(differing)}",
                     hint="choose another --run-id, or leave it out to get one made from configuration and data",
                 )
-            self._update_metadata(status="unfinished")
+            if known["status"] != "finished":
+                known.pop("reason", None)  # of an earlier failure
+                self._write_metadata(known | {"status": "unfinished"})
             return
         publish_text(self.path / "config.yaml", dump_yaml(config))
         self._write_metadata(
@@ -208,7 +216,11 @@ class RunDir:
         return self._should_stop()
 
     def rewind(self, step: int) -> None:
-        """Cut `metrics.jsonl` back to `step`, so that a continued run writes every step once."""
+        """Cut `metrics.jsonl` and the checkpoints back to `step`, so that a continued run writes every step once.
+
+        Later checkpoints are damaged (`checkpoint` would have named a sound one); left there, they would outlive it.
+        """
+        drop_later_checkpoints(self.path / "checkpoints", step=step)
         kept = [entry for entry in self.history() if entry["step"] <= step]
         publish_text(self.path / "metrics.jsonl", "".join(json.dumps(entry) + "\n" for entry in kept))
 

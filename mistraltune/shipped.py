@@ -1,4 +1,4 @@
-"""What travels with the package: configs and the quickstart's example, found in a clone and in an installed wheel alike."""
+"""What travels with the package: configs and the quickstart's example, in a clone and in an installed wheel alike."""
 
 from __future__ import annotations
 

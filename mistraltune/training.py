@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +16,16 @@ from mistraltune.data.fitting import Fitted, fit
 from mistraltune.data.reading import ConversationFile
 from mistraltune.data.splitting import find_overlap
 from mistraltune.errors import ConfigError, DataError, Stopped
-from mistraltune.interfaces import Backend
+from mistraltune.interfaces import Backend, Renderer
 from mistraltune.provenance import describe_origin
+from mistraltune.publishing import check_writable
 from mistraltune.results import ModelRef
 from mistraltune.runs import Event, RunDir
 
 Listener = Callable[[Event], None]
+
+ROWS_PER_PROGRESS = 1000
+"""Rendered rows between two progress events; about half a second apart."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,7 @@ def make_plan(backend: Backend, config: TrainConfig, *, on_event: Listener = lam
         ConfigError: The output cannot be written, or the model cannot be found.
         DataError: Findings in the data, rows too long, or rows shared by train and validation.
     """
-    check_writable(Path(config.output_dir))
+    check_writable(Path(config.output_dir), option="--output-dir")
     on_event({"event": "phase", "phase": "data", "text": f"checking {config.data.train_file}"})
     train_file = ConversationFile.open(Path(config.data.train_file))
     val_file = ConversationFile.open(Path(config.data.val_file)) if config.data.val_file else None
@@ -117,12 +120,11 @@ def make_plan(backend: Backend, config: TrainConfig, *, on_event: Listener = lam
     on_event({"event": "phase", "phase": "render", "text": f"tokenising for {config.model}"})
     base = ModelRef(backend=backend.name, model=config.model, revision=config.revision)
     renderer = backend.renderer(base)
-    limits = {"max_length": config.data.max_length, "on_too_long": config.data.on_too_long}
-    fitted = fit(train_file, renderer.render, **limits)
-    fitted_val = fit(val_file, renderer.render, **limits) if val_file else None
-    for name, rows in (("training", fitted), ("validation", fitted_val)):
-        if rows is not None:
-            on_event({"event": "data", "name": name, **rows.statistics()})
+    fitted = fit_rows(train_file, renderer, config, on_event=on_event)
+    on_event({"event": "data", "name": "training", **fitted.statistics()})
+    fitted_val = fit_rows(val_file, renderer, config, on_event=on_event) if val_file else None
+    if fitted_val:
+        on_event({"event": "data", "name": "validation", **fitted_val.statistics()})
 
     identity = {
         "backend": backend.name,
@@ -140,6 +142,28 @@ def make_plan(backend: Backend, config: TrainConfig, *, on_event: Listener = lam
         train=fitted,
         validation=fitted_val,
         num_steps=count_steps(config, num_rows=len(fitted)),
+    )
+
+
+def fit_rows(file: ConversationFile, renderer: Renderer, config: TrainConfig, *, on_event: Listener) -> Fitted:
+    """The rows of `file` that can be trained on, each rendered once to find out.
+
+    Raises:
+        DataError: Rows are refused; each is named.
+    """
+
+    def tell(num_done: int) -> None:
+        if num_done % ROWS_PER_PROGRESS == 0:
+            on_event({"event": "progress", "done": num_done, "total": len(file)})
+
+    return fit(
+        file,
+        renderer.render,
+        max_length=config.data.max_length,
+        on_too_long=config.data.on_too_long,
+        bos_id=renderer.bos_id,
+        end_ids=renderer.end_ids,
+        on_progress=tell,
     )
 
 
@@ -163,19 +187,6 @@ def count_steps(config: TrainConfig, *, num_rows: int) -> int:
     micro_steps = math.ceil(num_rows / training.batch_size)
     steps_per_epoch = math.ceil(micro_steps / training.gradient_accumulation_steps)
     return math.ceil(training.epochs * steps_per_epoch)
-
-
-def check_writable(folder: Path) -> None:
-    """Find out now, not after hours of training, that nothing can be written."""
-    probe = folder / f".write-probe-{os.getpid()}"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe.write_bytes(b"")
-        probe.unlink()
-    except OSError as error:
-        raise ConfigError(
-            f"cannot write to {folder}: {error.strerror or error}", hint="choose another --output-dir"
-        ) from error
 
 
 def default_run_id(model: str, identity: dict[str, Any]) -> str:

@@ -24,7 +24,9 @@ Seed = Annotated[int | None, typer.Option("--seed", help="Makes sampled answers 
 
 def generate(
     model: ModelOption,
-    prompts: Annotated[list[str] | None, typer.Argument(metavar="[PROMPT]...", help="Prompts; none: one a line from stdin.")] = None,
+    prompts: Annotated[
+        list[str] | None, typer.Argument(metavar="[PROMPT]...", help="Prompts; none: one a line from stdin.")
+    ] = None,
     system: System = "",
     max_new_tokens: MaxNewTokens = 256,
     temperature: Temperature = 0.0,

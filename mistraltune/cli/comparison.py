@@ -10,7 +10,7 @@ from rich.text import Text
 
 from mistraltune.cli.console import show
 from mistraltune.evaluation.comparing import Pair, paired
-from mistraltune.evaluation.wording import evidence, figure, gain, headline, label, signed_span, span, verdict
+from mistraltune.evaluation.wording import evidence, figure, headline, label, shorten, signed, signed_span, span
 from mistraltune.results import Answer, AnswerPair, Comparison, EvalReport, Prediction
 
 NUM_ROWS_SHOWN = 5
@@ -37,12 +37,13 @@ def show_comparison(comparison: Comparison) -> None:
 
 
 def differences_table(comparison: Comparison) -> Table:
-    """Each metric of both models, and their difference with its interval."""
-    table = plain_table("metric", "base", "fine-tuned", "difference", "95% interval", "reading")
+    """Each metric of both models, and their difference with its interval; shares in percent and points."""
+    table = plain_table("metric", "base", "fine-tuned", "difference (95% interval)")
     for name, difference in comparison.differences.items():
-        values = [figure(name, report.metrics[name]) for report in (comparison.base, comparison.fine_tuned)]
-        interval = signed_span(name, difference.interval)
-        table.add_row(label(name), *values, gain(name, difference.value), interval, verdict(difference))
+        reports = (comparison.base, comparison.fine_tuned)
+        values = [figure(name, report.metrics[name]) if name in report.metrics else "" for report in reports]
+        change = f"{signed(name, difference.value)} ({signed_span(name, difference.interval)})"
+        table.add_row(label(name), *values, change)
     return table
 
 
@@ -60,10 +61,11 @@ def show_changed_rows(comparison: Comparison) -> None:
 def changed_row_table(pair: Pair) -> Table:
     """One row: what was asked, what was expected, what came."""
     expected = " | ".join(pair.base.references) or describe_calls(pair.base.reference_tool_calls)
-    table = answers_table(f"row {pair.base.row}, {OUTCOMES[pair.outcome]}: {last_message(pair.base.prompt)}")
+    table = answers_table(f"row {pair.base.row}, {OUTCOMES[pair.outcome]}: {shorten(last_message(pair.base.prompt))}")
     table.add_row(cell(answer_text(pair.base)), cell(answer_text(pair.fine_tuned)))
     table.caption = cell(f"reference: {expected}")
     table.caption_justify = "left"
+    table.caption_style = "none"
     return table
 
 
@@ -86,11 +88,11 @@ def answers_table(title: str) -> Table:
 
 
 def plain_table(*headings: str) -> Table:
-    """An empty table without lines; numbers line up on the right."""
+    """An empty table without lines; all columns but the first hold numbers."""
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
-    for index, heading in enumerate(headings):
-        is_number = 0 < index < len(headings) - (len(headings) > 3)
-        table.add_column(heading, justify="right" if is_number else "left", no_wrap=True)
+    table.add_column(headings[0])
+    for heading in headings[1:]:
+        table.add_column(heading, justify="right")
     return table
 
 

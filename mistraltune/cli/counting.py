@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from mistraltune.cli.console import note, stderr
 
@@ -17,6 +17,14 @@ class CountingProgress:
         self._text = ""
         self._tenths = 0
         self._bar: Progress | None = None
+
+    def __enter__(self) -> Self:
+        """Nothing is drawn before the first count."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave the terminal as it was, whatever happened."""
+        self.stop()
 
     def __call__(self, text: str, num_done: int, num_total: int) -> None:
         """Show that `num_done` of `num_total` are done; a total of 0 stands for work that cannot be counted."""

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mistraltune.cli.console import JsonOption, note, print_json, show
+from mistraltune.cli.counting import CountingProgress
 
 if TYPE_CHECKING:
     from mistraltune.data.conversation import Conversation
-    from mistraltune.evaluation.running import Evaluation, ModelComparison, Watch
+    from mistraltune.evaluation.jobs import Evaluation
+    from mistraltune.evaluation.running import ModelComparison
     from mistraltune.interfaces import Sampling
     from mistraltune.results import ModelRef
 
@@ -53,7 +53,7 @@ def evaluate(
     from mistraltune.registry import find_model
 
     ref = find_model(model)
-    with watching() as watch:
+    with CountingProgress() as watch:
         evaluation = evaluate_model(
             ref,
             eval_file,
@@ -124,7 +124,7 @@ def compare(
     if not asked and eval_file is None:
         raise ConfigError("nothing to compare on", hint="give prompts, --prompts-file or --eval-file")
     check_html(html)
-    with watching() as watch:
+    with CountingProgress() as watch:
         compared = compare_models(
             find_model(base_model),
             find_model(fine_tuned_model),
@@ -180,7 +180,7 @@ def check_html(path: Path | None) -> None:
         ConfigError: `path` is a directory, or its directory cannot be written to.
     """
     from mistraltune.errors import ConfigError
-    from mistraltune.evaluation.running import check_writable
+    from mistraltune.publishing import check_writable
 
     if path is None:
         return
@@ -207,8 +207,8 @@ def show_compared(compared: ModelComparison, html: Path | None) -> None:
     show_answers(compared.answers)
     if compared.comparison:
         show_comparison(compared.comparison)
-    for evaluation in compared.evaluations or ():
-        show(f"predictions: {evaluation.predictions_file}")
+    for name, evaluation in zip(("base", "fine-tuned"), compared.evaluations or (), strict=False):
+        show(f"predictions ({name}): {evaluation.predictions_file}")
     if html:
         show(f"report: {html}")
 
@@ -248,15 +248,3 @@ def comparison_json(compared: ModelComparison) -> dict[str, Any]:
 def model_json(ref: ModelRef) -> dict[str, Any]:
     """A model reference without what it leaves open."""
     return ref.model_dump(exclude_none=True)
-
-
-@contextmanager
-def watching() -> Iterator[Watch]:
-    """Yield a watcher that draws a bar on a terminal, and writes a line every tenth elsewhere; both on stderr."""
-    from mistraltune.cli.counting import CountingProgress
-
-    progress = CountingProgress()
-    try:
-        yield progress
-    finally:
-        progress.stop()

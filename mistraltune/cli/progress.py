@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from mistraltune.cli.console import note, stderr
+from mistraltune.cli.counting import CountingProgress
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -27,6 +28,7 @@ class RunProgress:
         self.as_json = as_json
         self.num_steps = 0
         self.figures: dict[str, str] = {}
+        self.counting = CountingProgress()
         self._bar: Progress | None = None
         self._task: TaskID | None = None
 
@@ -36,6 +38,7 @@ class RunProgress:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         """Leave the terminal as it was, whatever happened."""
+        self.counting.stop()
         self.stop_bar()
 
     def __call__(self, event: Event) -> None:
@@ -58,8 +61,13 @@ class RunProgress:
         """Something to know."""
         note(event["text"])
 
+    def show_progress(self, event: Event) -> None:
+        """How far the preparation of the data is."""
+        self.counting("tokenising", event["done"], event["total"])
+
     def show_data(self, event: Event) -> None:
         """What of the data is used."""
+        self.counting.stop()
         note(describe_data(event["name"], event))
 
     def show_model(self, event: Event) -> None:
@@ -133,8 +141,8 @@ def describe_data(name: str, figures: dict[str, Any]) -> str:
     """One line on a data set: rows, sequences, tokens, what is trained, what was left out and why."""
     share = 100 * figures["num_trained_tokens"] / max(figures["num_tokens"], 1)
     line = (
-        f"{name}: {figures['num_rows']:,} rows, {figures['num_sequences']:,} sequences, {figures['num_tokens']:,} tokens, "
-        f"{figures['num_trained_tokens']:,} trained ({share:.1f} %), longest {figures['longest']:,}"
+        f"{name}: {figures['num_rows']:,} rows, {figures['num_sequences']:,} sequences, "
+        f"{figures['num_tokens']:,} tokens, {figures['num_trained_tokens']:,} trained ({share:.1f} %), longest {figures['longest']:,}"
     )
     for what in ("dropped", "truncated"):
         if figures.get(f"num_{what}"):

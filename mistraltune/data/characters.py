@@ -13,7 +13,7 @@ from mistraltune.data.message_rules import join_chunks
 # Zero-width joiners are left out: emoji, Persian and the scripts of India need them.
 _ODD_CHARACTER = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
 _CONTROL_TOKEN = re.compile(
-    r"</?s>|<unk>|<pad>|<\|[a-z_]+\|>"
+    r"</?s>|<unk>|<pad>|<\|[a-z_]{1,40}\|>"
     r"|\[/?(?:INST|AVAILABLE_TOOLS|TOOL_RESULTS|SYSTEM_PROMPT)\]|\[(?:TOOL_CALLS|TOOL_CONTENT|IMG|PREFIX|SUFFIX)\]"
 )
 # What must stand in a row's bytes for one of the above to stand in its texts. Patterns that begin with one plain
@@ -56,6 +56,11 @@ def _odd_character(where: str, character: str) -> Problem:
 
 def _control_token(where: str, token: str) -> Problem:
     return Problem("control-token", f"{where} holds {token}", "it is tokenised as text, not as a token", is_error=False)
+
+
+def escaped(text: str) -> str:
+    """Text for a terminal, with what does not show, or would steer the terminal, written as an escape."""
+    return _ODD_CHARACTER.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
 
 
 def texts_of(row: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -73,19 +73,28 @@ class Findings:
             if len(kept) < self._max_kept:
                 kept.append(finding)
 
-    def refuse_errors(self) -> None:
+    @property
+    def num_hidden(self) -> int:
+        """Findings that were counted and not kept."""
+        return self.num_errors + self.num_warnings - len(self.errors) - len(self.warnings)
+
+    def refuse_errors(self, *, max_shown: int = 10, hint: str = "`mistraltune data validate` lists them") -> None:
         """Raise where there are errors.
+
+        Args:
+            max_shown: So many errors stand in the message.
+            hint: What to do.
 
         Raises:
             DataError: The first errors as text, those that were kept in `details["findings"]`.
         """
         if not self.errors:
             return
-        shown = self.errors[:10]
+        shown = self.errors[:max_shown]
         lines = [f"{counted(self.num_errors, 'error')} in the data", *map(str, shown)]
         if self.num_errors > len(shown):
             lines.append(f"... and {self.num_errors - len(shown)} more")
-        raise DataError("\n".join(lines), hint="`mistraltune data validate` lists them", details=self.as_dict())
+        raise DataError("\n".join(lines), hint=hint, details=self.as_dict())
 
     def as_dict(self) -> dict[str, Any]:
         """The findings for JSON: `findings` (errors, then warnings), `num_errors`, `num_warnings`."""

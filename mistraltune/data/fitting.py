@@ -1,4 +1,4 @@
-"""Which rows a model can train on: rendered once before the first step, refused by name, counted, fitted to a length."""
+"""Which rows a model can train on: rendered once before the first step, counted, fitted, or refused by name."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal, overload
+from typing import Literal, overload
 
 from mistraltune.data.conversation import Conversation
-from mistraltune.data.rendering import Rendered, refusal, turn_starts
+from mistraltune.data.findings import Finding, Findings, counted
+from mistraltune.data.rendering import Rendered, RowError, turn_starts
 from mistraltune.errors import DataError
 
 OnTooLong = Literal["error", "drop", "truncate"]
 Render = Callable[[Conversation], list[Rendered]]
 
-MAX_FINDINGS = 100
-"""Refused rows that are kept for the report; further ones are only counted."""
+_TOO_LONG = "too-long"
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +148,8 @@ def measure(  # noqa: PLR0913
         on_progress: Hears after each row how many are done.
 
     Raises:
-        DataError: Rows are refused, all named by file and line, or no row is left. `details["findings"]` holds the
-            first hundred messages, `details["num_errors"]` counts them all.
+        DataError: Rows are refused, or none is left. The message names the first hundred by file and line,
+            `details["findings"]` holds those, `details["num_errors"]` counts all.
     """
     tally = _Tally(max_length)
     for row, conversation in enumerate(conversations):
@@ -157,8 +157,8 @@ def measure(  # noqa: PLR0913
             sequences = render(conversation)
             check_rendered(sequences, conversation, bos_id=bos_id, end_ids=end_ids)
             tally.add(row, _fit_length(conversation, sequences, render, max_length, on_too_long))
-        except DataError as error:
-            tally.refuse(row, conversation, error)
+        except RowError as error:
+            tally.refuse(as_finding(error, conversation, row=row))
         on_progress(row + 1)
     return tally.statistics()
 
@@ -179,17 +179,24 @@ def check_rendered(
         end_ids: Tokens of which one must end every trained span; without any, spans are not looked at.
 
     Raises:
-        DataError: No token is trained, a trained span has no trained end, or the beginning of sequence is doubled.
+        RowError: No token is trained, a trained span has no trained end, or the beginning of sequence is doubled.
     """
     if not any(any(sequence.loss_mask) for sequence in sequences):
-        raise refusal(
-            conversation, "no token of this row is trained", hint="give an assistant message weight 1 or leave it out"
-        )
+        hint = "give an assistant message weight 1, or leave the row out"
+        raise RowError(conversation, "nothing-trained", "no token of this row is trained", hint=hint)
     for sequence in sequences:
         if bos_id is not None and sequence.token_ids[:2] == [bos_id] * 2:
-            raise refusal(conversation, "the beginning-of-sequence token is doubled")
+            raise RowError(conversation, "doubled-bos", "the beginning-of-sequence token is doubled")
         if end_ids and not _ends_are_trained(sequence, end_ids):
-            raise refusal(conversation, "an answer is trained without the token that ends it, so that it never would")
+            raise RowError(conversation, "untrained-end", "an answer is trained without the token that ends it")
+
+
+def as_finding(error: RowError, conversation: Conversation, *, row: int) -> Finding:
+    """The finding that `error` is, at the place that the conversation names, else at row `row`, counted from 0."""
+    file, _, line = conversation.source.rpartition(":")
+    if not line.isdecimal():
+        file, line = conversation.source or "row", str(row + 1)
+    return Finding(file=file, line=int(line), rule=error.rule, message=error.reason, hint=error.hint)
 
 
 def without_oldest_turns(conversation: Conversation, num_turns: int) -> Conversation:
@@ -214,10 +221,6 @@ class _Fit:
     turns_cut: int = 0
 
 
-class TooLongError(DataError):
-    """A row exceeds the longest length allowed."""
-
-
 def _fit_length(
     conversation: Conversation,
     sequences: list[Rendered],
@@ -229,8 +232,7 @@ def _fit_length(
         return _Fit(sequences)
     match on_too_long:
         case "error":
-            error = refusal(conversation, f"{_longest(sequences)} tokens, {max_length} are allowed")
-            raise TooLongError(error.message)
+            raise RowError(conversation, _TOO_LONG, f"{_longest(sequences):,} tokens, {max_length:,} are allowed")
         case "drop":
             return _Fit(None)
         case "truncate":
@@ -272,10 +274,10 @@ class _Tally:
     def __init__(self, max_length: int | None) -> None:
         self.max_length = max_length
         self.num_rows = self.num_sequences = self.num_tokens = self.num_trained_tokens = self.longest = 0
-        self.num_dropped = self.num_errors = self.num_too_long = 0
+        self.num_dropped = 0
         self.kept: array[int] | None = None
         self.truncated, self.turns_cut = array("Q"), array("Q")
-        self.findings: list[DataError] = []
+        self.findings = Findings()
 
     def add(self, row: int, fitted: _Fit) -> None:
         """Count row `row`, kept or dropped."""
@@ -295,14 +297,10 @@ class _Tally:
         self.num_trained_tokens += sum(sequence.num_trained_tokens for sequence in fitted.sequences)
         self.longest = max(self.longest, _longest(fitted.sequences))
 
-    def refuse(self, row: int, conversation: Conversation, error: DataError) -> None:
-        """Count row `row` as refused and remember why."""
+    def refuse(self, finding: Finding) -> None:
+        """Count a refused row and remember why."""
         self.num_rows += 1
-        self.num_errors += 1
-        self.num_too_long += isinstance(error, TooLongError)
-        if len(self.findings) < MAX_FINDINGS:
-            place = "" if conversation.source else f"row {row + 1}: "
-            self.findings.append(DataError(f"{place}{error.message}", hint=error.hint))
+        self.findings.add([finding])
 
     def statistics(self) -> TokenStatistics:
         """The counts.
@@ -310,13 +308,13 @@ class _Tally:
         Raises:
             DataError: Rows were refused, or none is left.
         """
-        if self.num_errors:
+        if self.findings.num_errors:
             raise self._refusal()
         if self.num_rows == self.num_dropped:
-            reason = (
-                f"all {self.num_rows} rows are longer than {self.max_length} tokens" if self.num_rows else "no rows"
-            )
-            raise DataError(reason, hint="raise data.max_length" if self.num_rows else "")
+            if not self.num_rows:
+                raise DataError("there are no rows")
+            reason = f"none of {counted(self.num_rows, 'row')} fits into {self.max_length} tokens"
+            raise DataError(reason, hint="raise data.max_length")
         return TokenStatistics(
             num_rows=self.num_rows,
             num_sequences=self.num_sequences,
@@ -331,13 +329,10 @@ class _Tally:
         )
 
     def _refusal(self) -> DataError:
-        """All findings as one error; its hint is that of the first kind found."""
-        messages = [finding.message for finding in self.findings]
-        unshown = self.num_errors - len(messages)
-        lines = [f"{self.num_errors} of {self.num_rows} rows cannot be trained on", *messages]
-        lines += [f"... and {unshown} more"] if unshown else []
-        too_long = "raise data.max_length, or set data.on_too_long to drop or truncate"
-        hints = dict.fromkeys([too_long] if self.num_too_long else [])
-        hints |= dict.fromkeys(finding.hint for finding in self.findings if finding.hint)
-        details: dict[str, Any] = {"num_errors": self.num_errors, "findings": messages}
-        return DataError("\n".join(lines), hint="; ".join(list(hints)[:3]), details=details)
+        shown = self.findings.errors
+        lines = [f"{self.findings.num_errors:,} of {self.num_rows:,} rows cannot be trained on", *map(str, shown)]
+        if self.findings.num_errors > len(shown):
+            lines.append(f"... and {self.findings.num_errors - len(shown):,} more")
+        is_too_long = any(finding.rule == _TOO_LONG for finding in shown)
+        hint = "raise data.max_length, or set data.on_too_long to drop or truncate" if is_too_long else ""
+        return DataError("\n".join(lines), hint=hint, details=self.findings.as_dict())

@@ -18,6 +18,7 @@ from mistraltune.errors import ConfigError
 MAX_LINE_BYTES = 8 * 2**20
 
 _BOM = "\ufeff".encode()
+_SKIPPED_BY_JSONLINES = (b"\x1e", _BOM)
 _COMPRESSED = {
     b"\x1f\x8b": "gzip",
     b"PK\x03\x04": "zip",
@@ -113,7 +114,7 @@ class Lines:
         """The next line without its end.
 
         Raises:
-            LineError: It is too long, has a lone CR, or is not UTF-8.
+            LineError: It is too long, is not UTF-8, has a lone CR, or begins with what is no JSON and would be skipped.
         """
         self._advance()
         if b"\r" in self.text:
@@ -121,6 +122,8 @@ class Lines:
             raise LineError("newline", "a carriage return (CR) without a line feed", hint=hint)
         if len(self.text) > MAX_LINE_BYTES:
             raise LineError("line-too-long", f"longer than {MAX_LINE_BYTES // 2**20} MiB", hint="split the row")
+        if self.text.startswith(_SKIPPED_BY_JSONLINES):
+            raise LineError("json", "starts with a byte order mark or a record separator", hint="remove it")
         return decode(self.text, offset=self.offset)
 
     def _advance(self) -> None:

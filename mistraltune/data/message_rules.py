@@ -9,7 +9,7 @@ Stricter, because the row would train something else than its author meant:
     ids must match to their last character (`$` lets a newline pass); weights are the numbers 0 and 1, not `true` or
     `"1"`; content is text, so that images and other chunks are refused.
 Laxer, because nothing is lost:
-    a field that is `null` counts as absent (exporters write every optional field as null).
+    a field that is `null` counts as absent (exporters write every optional field as null), absent arguments as `{}`.
 """
 
 from __future__ import annotations

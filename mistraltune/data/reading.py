@@ -8,7 +8,7 @@ import re
 import weakref
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from io import BufferedReader
@@ -19,12 +19,21 @@ import jsonlines
 
 from mistraltune.data.checking import RowChecker, parse_row, row_problems
 from mistraltune.data.conversation import Conversation
-from mistraltune.data.findings import Finding, Findings
+from mistraltune.data.findings import Finding, Findings, counted
 from mistraltune.data.lines import MAX_LINE_BYTES, Digest, FileState, Lines, display_name, foreign_format, open_data
 from mistraltune.data.strict_json import Json, LineError, decode, loads, parse
-from mistraltune.errors import DataError
+from mistraltune.errors import ConfigError, DataError
 
-__all__ = ["ConversationFile", "LineError", "Row", "checked_rows", "display_name", "loads", "read_rows"]
+__all__ = [
+    "ConversationFile",
+    "LineError",
+    "Row",
+    "checked_rows",
+    "display_name",
+    "loads",
+    "read_conversation",
+    "read_rows",
+]
 
 _ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 _BLANK = object()
@@ -89,6 +98,30 @@ def checked_rows(path: Path, *, digest: Digest | None = None) -> Iterator[tuple[
             yield row, checker.check(row.value, row.number, text=row.text)
 
 
+def read_conversation(path: Path, number: int) -> Conversation:
+    """The conversation of row `number`, counted from 1; the file is read no further.
+
+    Raises:
+        ConfigError: No such file, or no such row.
+        DataError: The row is refused, or what stands before it ends the file.
+    """
+    num_rows = 0
+    for row, found in checked_rows(path):
+        num_rows += row.is_row
+        if row.is_row and num_rows == number:
+            _refuse_errors(found)
+            return parse_row(row.value, f"{display_name(path)}:{row.number}")
+        if not row.is_row:
+            _refuse_errors(found)
+    raise ConfigError(f"{display_name(path)} has {counted(num_rows, 'row')}, so no row {number}")
+
+
+def _refuse_errors(found: Iterable[Finding]) -> None:
+    findings = Findings()
+    findings.add(found)
+    findings.refuse_errors()
+
+
 def _read_lines(file: BufferedReader, name: str, digest: Digest | None) -> Iterator[Row]:
     if error := foreign_format(file.peek(4)[:4]):
         yield _problem(name, 1, error)
@@ -103,7 +136,7 @@ def _read_lines(file: BufferedReader, name: str, digest: Digest | None) -> Itera
             yield _problem(name, lines.number, LineError("blank-line", "a blank line"), is_error=False)
             continue
         if is_first and (error := _no_json_lines(lines, value)):
-            yield _problem(name, lines.number, error, lines)
+            yield _problem(name, lines.number, error)
             return
         is_first = False
         if isinstance(value, LineError):
@@ -267,10 +300,11 @@ class ConversationFile(Sequence[Conversation]):
             return [self[row] for row in range(*index.indices(len(self)))]
         row = range(len(self))[index]
         line = self._index.line_number(row)
+        name = display_name(self.path)
         value = parse_line(decode(self._read(self._index.span(row))))
         if not self._is_checked:
-            self._refuse_errors(value, line)
-        return parse_row(value, f"{display_name(self.path)}:{line}")
+            _refuse_errors(Finding(name, line, *problem) for problem in row_problems(value))
+        return parse_row(value, f"{name}:{line}")
 
     def _read(self, span: range) -> bytes:
         """The first line of a stretch of the file, without its end.
@@ -292,11 +326,6 @@ class ConversationFile(Sequence[Conversation]):
             raise DataError(f"{display_name(self.path)}: {error.message}", hint=error.hint) from error
         weakref.finalize(self, os.close, descriptor)
         return descriptor
-
-    def _refuse_errors(self, value: Json, line: int) -> None:
-        findings = Findings()
-        findings.add(Finding(display_name(self.path), line, *problem) for problem in row_problems(value))
-        findings.refuse_errors()
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_descriptor": None}

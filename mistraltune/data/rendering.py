@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -49,17 +49,25 @@ class Rendered:
         return sum(self.loss_mask)
 
 
-def refusal(conversation: Conversation, reason: str, *, hint: str = "") -> DataError:
-    """A data error that names the row of `conversation` where it has one."""
-    where = f"{conversation.source}: " if conversation.source else ""
-    return DataError(f"{where}{reason}", hint=hint)
+class RowError(DataError):
+    """A row that a model cannot be trained on or asked with.
+
+    Attributes:
+        rule: Short id, such as `tokenizer-drops`.
+        reason: What is wrong; `message` is the row's name and this.
+    """
+
+    def __init__(self, conversation: Conversation, rule: str, reason: str, *, hint: str = "") -> None:
+        super().__init__(f"{conversation.source}: {reason}" if conversation.source else reason, hint=hint)
+        self.rule = rule
+        self.reason = reason
 
 
 def check_text(conversation: Conversation) -> None:
     """Refuse text that no tokenizer can hold: half of a surrogate pair, which tokenizers replace silently.
 
     Raises:
-        DataError: Naming the row and the message.
+        RowError: `half-character`.
     """
     for number, message in enumerate(conversation.messages, start=1):
         try:
@@ -67,7 +75,8 @@ def check_text(conversation: Conversation) -> None:
                 text.encode()
         except UnicodeEncodeError as error:
             reason = f"message {number} ({message.role}) holds half of a surrogate pair, which is no text"
-            raise refusal(conversation, reason, hint="write the whole character, or leave it out") from error
+            hint = "write the whole character, or leave it out"
+            raise RowError(conversation, "half-character", reason, hint=hint) from error
 
 
 def _texts(message: Message) -> Iterator[str]:
@@ -190,14 +199,15 @@ class MistralRenderer:
         Loss is on assistant messages whose weight is not 0, their end-of-sequence token included. Tokenizers v2, v3
         and both Tekken files write the tools before the last user message only, so each turn of a row with tools
         gets a sequence of its own that trains what follows its last user message. Of turns that train nothing only
-        the last is rendered, and only where no other trains anything.
+        the last is rendered, and only where no other trains anything. From v2 on, spaces that end an answer are left
+        out, as mistral-common does.
 
         Raises:
-            DataError: The tokenizer refuses the conversation or would drop or change a part of it.
+            RowError: The tokenizer refuses the conversation or would drop or change a part of it.
         """
         check_text(conversation)
         if not conversation.messages or conversation.messages[-1].role != "assistant":
-            raise refusal(conversation, "a training row ends with an assistant message")
+            raise RowError(conversation, "no-answer", "a training row ends with an assistant message")
         if not conversation.tools:
             return [self._render_turns(conversation, end=len(conversation.messages), trained_from=0)]
         return [
@@ -208,7 +218,7 @@ class MistralRenderer:
         """Token ids after which the model writes the next assistant message.
 
         Raises:
-            DataError: The conversation ends with an assistant message, or the tokenizer refuses or drops a part of it.
+            RowError: The conversation ends with an assistant message, or the tokenizer refuses or drops a part of it.
         """
         check_text(conversation)
         token_ids = self._encode(conversation, conversation.messages, self._serving)
@@ -275,7 +285,7 @@ class MistralRenderer:
         """Every assistant message with the range of its tokens, once it is sure that no message was lost.
 
         Raises:
-            DataError: A message, a tool call or a tool result is missing, or is not what the conversation says.
+            RowError: A message, a tool call or a tool result is missing, or is not what the conversation says.
         """
         spoken = _assistant_messages(messages)
         spans = self._spans_by_length(spoken, token_ids) if self._version == 1 else self._spans_by_block(token_ids)
@@ -329,7 +339,8 @@ class MistralRenderer:
     def _check_spoken(self, conversation: Conversation, message: _Spoken, token_ids: list[int]) -> None:
         text = message.text if self._version == 1 else message.text.rstrip(" ")  # v2 and later drop trailing spaces
         if not text and not message.calls:
-            raise refusal(conversation, "an assistant message of nothing but spaces", hint="leave the message out")
+            reason = "an assistant message of nothing but spaces, which the tokenizer drops"
+            raise RowError(conversation, "empty-answer", reason, hint="leave the message out")
         calls_from = token_ids.index(self._tool_calls) if self._tool_calls in token_ids else len(token_ids) - 1
         if not self._reads(token_ids[:calls_from], text):
             raise self._lost(conversation, "the text of an assistant message")
@@ -344,7 +355,9 @@ class MistralRenderer:
     def _check_heard(self, conversation: Conversation, messages: Sequence[Message], token_ids: list[int]) -> None:
         """Compare the tokens that the model reads: how many blocks there are, and that every text is there."""
         for name, (expected, words) in _expected_blocks(messages, has_tools=bool(conversation.tools)).items():
-            if name in self._blocks and token_ids.count(self._blocks[name].opening) < expected:
+            if name == "INST" and self._version == 1:
+                continue  # v1 writes [INST] as text
+            if expected and (name not in self._blocks or token_ids.count(self._blocks[name].opening) < expected):
                 raise self._lost(conversation, words)
         rendered = self.decode(token_ids)
         for message in messages:
@@ -358,9 +371,9 @@ class MistralRenderer:
             return json.dumps(_value(message.content), ensure_ascii=False) in rendered
         return self._tokenizer.decode(self._encode_text(message.content)) in rendered
 
-    def _lost(self, conversation: Conversation, what: str) -> DataError:
-        name = f"tokenizer v{self._version}"
-        return refusal(conversation, f"{name} would silently drop or change {what}", hint=_OTHER_TOKENIZER)
+    def _lost(self, conversation: Conversation, what: str) -> RowError:
+        reason = f"tokenizer v{self._version} would silently drop or change {what}"
+        return RowError(conversation, "tokenizer-drops", reason, hint=_OTHER_TOKENIZER)
 
     def _parse_calls(self, token_ids: list[int]) -> tuple[ToolCall, ...]:
         """The calls in `[TOOL_CALLS]` and what follows it: one JSON list, or since v11 one section per call."""
@@ -503,21 +516,29 @@ def _refusing(conversation: Conversation) -> Iterator[None]:
     try:
         yield
     except (MistralCommonException, ValueError, LookupError, TypeError, AssertionError, RecursionError) as error:
-        raise refusal(conversation, f"the tokenizer refuses it: {_flat(error)}", hint=_OTHER_TOKENIZER) from error
+        reason = f"the tokenizer refuses it: {_flat(error)}"
+        raise RowError(conversation, "tokenizer-refuses", reason, hint=_OTHER_TOKENIZER) from error
 
 
 def _same_calls(rendered: Sequence[ToolCall], given: Sequence[ToolCall]) -> bool:
     """Whether calls are equal by name, JSON arguments and, in formats that write one, id."""
     return len(rendered) == len(given) and all(
-        mine.name == theirs.name and mine.id in ("", theirs.id) and _value(mine.arguments) == _value(theirs.arguments)
+        mine.name == theirs.name
+        and mine.id in ("", theirs.id)
+        and _value(mine.arguments, members=tuple) == _value(theirs.arguments, members=tuple)
         for mine, theirs in zip(rendered, given, strict=True)
     )
 
 
-def _value(text: str) -> object:
-    """What mistral-common reads in arguments or results: JSON, nothing as an empty object, else the text itself."""
+def _value(text: str, *, members: Callable[[list[tuple[str, Any]]], object] = dict) -> object:
+    """What mistral-common reads in arguments or results: JSON, nothing as an empty object, else the text itself.
+
+    Args:
+        text: The arguments or the result.
+        members: What to make of an object's members; a tuple of them shows a name that occurs twice.
+    """
     try:
-        return json.loads(text or "{}")
+        return json.loads(text or "{}", object_pairs_hook=members)
     except ValueError:
         return text
 

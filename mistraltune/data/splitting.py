@@ -45,7 +45,7 @@ class Split:
     written: tuple[Path, ...]
 
 
-def split_file(
+def split_file(  # noqa: PLR0913 - the options of one command
     source: Path, out_dir: Path, *, val: float = 0.1, test: float = 0.0, seed: int = 42, replace: bool = False
 ) -> Split:
     """Divide a JSON Lines file; lines are copied byte for byte, in their order.
@@ -70,7 +70,7 @@ def split_file(
     keys = content_keys(source, seed)
     parts, num_duplicates = assign_parts(keys, shares={VAL: val, TEST: test})
     wanted = [part for part, share in ((TRAIN, 1.0), (VAL, val), (TEST, test)) if share > 0]
-    num_rows = {PARTS[part]: int((parts == part).sum()) for part in wanted}
+    num_rows = {PARTS[part]: parts.count(part) for part in wanted}
     for name, number in num_rows.items():
         if number == 0:
             rows = f"{counted(len(keys), 'row')}, {num_duplicates} of them duplicates"
@@ -112,8 +112,8 @@ def normalised(text: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
-def assign_parts(keys: Sequence[int], *, shares: dict[int, float]) -> tuple[NDArray[np.uint8], int]:
-    """The part of each row and the number of duplicates.
+def assign_parts(keys: Sequence[int], *, shares: dict[int, float]) -> tuple[bytes, int]:
+    """The part of each row, a byte each, and the number of duplicates.
 
     Groups of equal keys are dealt out in the order of their keys, which is random and yet always the same: to the
     first part that has room for the whole group, else to train. A part that came out short then takes groups from
@@ -137,7 +137,7 @@ def assign_parts(keys: Sequence[int], *, shares: dict[int, float]) -> tuple[NDAr
             break
     for part, left in room.items():
         _top_up(parts, sizes, part, left)
-    return parts[groups], len(keys) - len(sizes)
+    return parts[groups].tobytes(), len(keys) - len(sizes)
 
 
 def _top_up(parts: NDArray[np.uint8], sizes: NDArray[np.int64], part: int, room: int) -> None:
@@ -154,7 +154,7 @@ def _top_up(parts: NDArray[np.uint8], sizes: NDArray[np.int64], part: int, room:
             return
 
 
-def lines_of_part(source: Path, parts: Sequence[int], part: int) -> Iterator[bytes]:
+def lines_of_part(source: Path, parts: bytes, part: int) -> Iterator[bytes]:
     """The lines of a file whose rows belong to `part`, line ends included.
 
     Raises:
@@ -175,7 +175,7 @@ def lines_of_part(source: Path, parts: Sequence[int], part: int) -> Iterator[byt
             if row == len(parts):
                 raise _changed(source)
             if parts[row] == part:
-                yield lines.content
+                yield lines.text + (b"\r\n" if lines.raw.endswith(b"\r\n") else b"\n")
             row += 1
     if row != len(parts):
         raise _changed(source)

@@ -69,7 +69,7 @@ def parameters_problems(parameters: Json, where: str) -> list[Problem]:
     try:
         jsonschema.Draft7Validator.check_schema(parameters)
     except jsonschema.SchemaError as error:
-        return [Problem("tools", f"{where} is no JSON Schema (draft 7): {error.message[:200]}")]
+        return [Problem("tools", f"{where} is no JSON Schema (draft 7): {excerpt(error.message)}")]
     return []
 
 

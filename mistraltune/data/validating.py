@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mistraltune.data.checking import RowFormat, row_format
 from mistraltune.data.findings import Finding, Findings
-from mistraltune.data.reading import checked_rows, display_name
+from mistraltune.data.reading import ConversationFile, checked_rows, display_name
+from mistraltune.errors import DataError
+
+if TYPE_CHECKING:
+    from mistraltune.data.fitting import Render
 
 _FEW_ROWS = 50_000
 
@@ -24,12 +28,14 @@ class FileReport:
         format: `instruct` or `messages`; None where no row could be read.
         num_rows: Lines that hold a row, readable or not.
         findings: Errors and warnings.
+        tokens: Counts of tokens and sequences, where a tokenizer was asked.
     """
 
     file: str
     format: RowFormat | None = None
     num_rows: int = 0
     findings: Findings = field(default_factory=Findings)
+    tokens: dict[str, int] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """The report for JSON, without the findings themselves."""
@@ -39,6 +45,7 @@ class FileReport:
             "num_rows": self.num_rows,
             "num_errors": self.findings.num_errors,
             "num_warnings": self.findings.num_warnings,
+            **self.tokens,
         }
 
 
@@ -63,6 +70,15 @@ class CheckReport:
         """The findings that were kept, file by file: errors, then warnings."""
         return [finding for report in self.files for finding in (*report.findings.errors, *report.findings.warnings)]
 
+    def as_dict(self) -> dict[str, Any]:
+        """The report for JSON."""
+        return {
+            "num_errors": self.num_errors,
+            "num_warnings": self.num_warnings,
+            "files": [report.as_dict() for report in self.files],
+            "findings": [asdict(finding) for finding in self.findings],
+        }
+
 
 def check_files(paths: Sequence[Path]) -> CheckReport:
     """Every error and warning in JSON Lines files, rows that stand in them twice included.
@@ -77,6 +93,25 @@ def check_files(paths: Sequence[Path]) -> CheckReport:
     for index, finding in fingerprints.duplicates([report.file for report in reports]):
         reports[index].findings.add([finding])
     return CheckReport(reports)
+
+
+def count_tokens(path: Path, report: FileReport, render: Render, *, max_length: int | None = None) -> None:
+    """Add to the report of a file without errors how many tokens it has, or which rows the tokenizer refuses.
+
+    Args:
+        path: The file.
+        report: Its report.
+        render: A renderer's `render`.
+        max_length: Longest sequence in tokens; a longer row is an error.
+    """
+    from mistraltune.data.fitting import measure
+
+    try:
+        conversations = ConversationFile.open(path, check=False)
+        report.tokens = measure(conversations, render, max_length=max_length).figures()
+    except DataError as error:
+        report.findings.add(Finding(**fields) for fields in error.details.get("findings", ()))
+        report.findings.num_errors = max(report.findings.num_errors, error.details.get("num_errors", 0))
 
 
 def check_file(path: Path, fingerprints: RowFingerprints) -> FileReport:

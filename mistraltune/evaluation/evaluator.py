@@ -78,9 +78,8 @@ def require_references(conversations: Sequence[Conversation]) -> None:
     """
     if not conversations:
         raise DataError("there is no row to evaluate")
-    missing = [
-        f"{row.source or f'row {number}'}" for number, row in enumerate(conversations, start=1) if not judgeable(row)
-    ]
+    rows = enumerate(conversations, start=1)
+    missing = [row.source or f"row {number}" for number, row in rows if not judgeable(row)]
     if not missing:
         return
     named = ", ".join(missing[:NUM_ROWS_NAMED])
@@ -150,7 +149,7 @@ def measure(predictions: Iterable[Prediction]) -> dict[str, list[float]]:
             scores.setdefault(name, []).append(value)
         for name, value in shape(prediction).items():
             lengths[name].append(value)
-    return scores | lengths
+    return {name: values for name, values in (scores | lengths).items() if values}
 
 
 def shape(prediction: Prediction) -> dict[str, float]:

@@ -61,7 +61,7 @@ def read_prompt_rows(path: Path) -> list[Conversation]:
     return prompts
 
 
-def answered(row: Any) -> Any:  # noqa: ANN401 - whatever a line of JSON holds
+def answered(row: Any) -> Any:
     """The row as the checks want it, which know rows for training: with an answer at the end."""
     if not isinstance(row, dict):
         return row

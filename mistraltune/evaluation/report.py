@@ -16,7 +16,6 @@ from mistraltune.interfaces import Sampling
 from mistraltune.results import Comparison, Interval, ModelRef
 
 TEMPLATE = "report.html.jinja"
-SUMMARY_LENGTH = 110
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +100,11 @@ def comparison_part(comparison: Comparison) -> dict[str, Any]:
     """What the template needs to draw a comparison."""
     pairs = {pair.base.row: pair for pair in paired(comparison.base, comparison.fine_tuned)}
     scores = score_names(comparison)
+    reports = (comparison.base, comparison.fine_tuned)
     return {
         "evidence": wording.evidence(comparison),
         "scores": scores,
+        "charted": [name for name in scores if all(name in report.intervals for report in reports)],
         "shapes": [name for name in comparison.differences if name not in scores],
         "score_axis": score_axis(comparison, scores),
         "difference_axis": difference_axis(comparison, scores),
@@ -117,7 +118,8 @@ def comparison_part(comparison: Comparison) -> dict[str, Any]:
 def score_axis(comparison: Comparison, scores: Sequence[str]) -> Axis:
     """An axis from 0 to 1, or to a round number beyond the highest score of an evaluator with another scale."""
     reports = (comparison.base, comparison.fine_tuned)
-    reach = max(report.intervals[name].high for report in reports for name in scores if name in report.intervals)
+    highs = (report.intervals[name].high for report in reports for name in scores if name in report.intervals)
+    reach = max(highs, default=1.0)
     end = 1.0 if reach <= 1 else float(math.ceil(reach))
     return Axis(0.0, end, end / 4, in_percent=wording.SHARES.issuperset(scores))
 
@@ -125,7 +127,7 @@ def score_axis(comparison: Comparison, scores: Sequence[str]) -> Axis:
 def difference_axis(comparison: Comparison, scores: Sequence[str]) -> Axis:
     """A symmetric axis around 0 that holds all intervals, its ends and ticks round numbers."""
     intervals = [comparison.differences[name].interval for name in scores]
-    reach = max(max(abs(interval.low), abs(interval.high)) for interval in intervals)
+    reach = max((max(abs(interval.low), abs(interval.high)) for interval in intervals), default=1.0)
     end = next((end for end in (0.1, 0.2, 0.4, 0.6, 0.8, 1.0) if reach <= end), float(math.ceil(reach)))
     return Axis(-end, end, end / 2, in_percent=wording.SHARES.issuperset(scores))
 
@@ -133,8 +135,7 @@ def difference_axis(comparison: Comparison, scores: Sequence[str]) -> Axis:
 def summary(pair: Pair) -> str:
     """The start of a row's last user message, on one line."""
     contents = [message["content"] for message in pair.base.prompt if message["role"] == "user"]
-    text = " ".join(str(contents[-1] if contents else "").split())
-    return text if len(text) <= SUMMARY_LENGTH else f"{text[:SUMMARY_LENGTH].rstrip()}…"
+    return wording.shorten(str(contents[-1])) if contents else ""
 
 
 def model_facts(ref: ModelRef) -> dict[str, str]:

@@ -22,6 +22,7 @@ SHARES = {"exact_match", "f1", "tool_call_match", "share_cut"}
 """Metrics between 0 and 1, written in percent."""
 
 FEW_ROWS = 30
+SUMMARY_LENGTH = 110
 MANY_CUT = 0.05
 
 
@@ -56,6 +57,12 @@ def signed_span(metric: str, interval: Interval) -> str:
     return f"{signed(metric, interval.low)} to {signed(metric, interval.high)}"
 
 
+def shorten(text: str) -> str:
+    """The start of `text` on one line."""
+    line = " ".join(text.split())
+    return line if len(line) <= SUMMARY_LENGTH else f"{line[:SUMMARY_LENGTH].rstrip()}…"
+
+
 def verdict(difference: Difference) -> Verdict:
     """What a difference says: nothing clear while its interval includes 0."""
     if difference.interval.low > 0:
@@ -66,6 +73,8 @@ def verdict(difference: Difference) -> Verdict:
 def headline(comparison: Comparison) -> str:
     """The finding in one sentence, no stronger than the intervals allow."""
     scores = score_names(comparison)
+    if not scores:
+        return "No score to compare: the evaluator gives none per row."
     verdicts = {name: verdict(comparison.differences[name]) for name in scores}
     clear = [name for name in scores if verdicts[name] != "no clear difference"]
     if not clear:
@@ -92,27 +101,32 @@ def evidence(comparison: Comparison) -> list[str]:
 def score_sentence(comparison: Comparison, metric: str) -> str:
     """One score's difference, its interval, the rows that it judges where others judge more, and how to read it."""
     difference = comparison.differences[metric]
-    num_rows = sum(metric in prediction.scores for prediction in comparison.base.predictions)
-    rows = f" on {num_rows} of the rows" if num_rows < comparison.base.num_examples else ""
+    judged = sum(metric in prediction.scores for prediction in comparison.base.predictions)
+    where = f" on {judged} of the rows" if judged < comparison.base.num_examples else ""
     reading = ", which includes 0" if verdict(difference) == "no clear difference" else ""
     interval = signed_span(metric, difference.interval)
-    return f"{label(metric)}: {gain(metric, difference.value)}{rows}, 95% interval {interval}{reading}."
+    return f"{label(metric)}: {gain(metric, difference.value)}{where}, 95% interval {interval}{reading}."
 
 
 def outcome_sentence(comparison: Comparison) -> str:
     """On how many rows the fine-tuned model wins, ties and loses."""
-    rows = comparison.base.num_examples
     return (
-        f"Of {rows} {'row' if rows == 1 else 'rows'} the fine-tuned model answers {comparison.wins} better, "
+        f"Of {rows(comparison)} the fine-tuned model answers {comparison.wins} better, "
         f"{comparison.losses} worse and {comparison.ties} equally well."
     )
+
+
+def rows(comparison: Comparison) -> str:
+    """`1 row`, `40 rows`."""
+    count = comparison.base.num_examples
+    return f"{count} row" if count == 1 else f"{count} rows"
 
 
 def caveats(comparison: Comparison) -> list[str]:
     """What a reader should mind: few rows, answers that were cut."""
     found = []
     if comparison.base.num_examples < FEW_ROWS:
-        found.append(f"{comparison.base.num_examples} rows are few: the intervals are wide, more rows would say more.")
+        found.append(f"With {rows(comparison)} only, the intervals are wide; more rows would say more.")
     for name, report in (("base", comparison.base), ("fine-tuned model", comparison.fine_tuned)):
         if cut_share(report) > MANY_CUT:
             limit = report.sampling.get("max_new_tokens", "?")

@@ -76,12 +76,9 @@ def register(folder: Path, monkeypatch: pytest.MonkeyPatch) -> type[ScriptedBack
     (package / "METADATA").write_text("Metadata-Version: 2.1\nName: scripted\nVersion: 1.0\n")
     (package / "entry_points.txt").write_text("[mistraltune.backends]\nscripted = scripted:ScriptedBackend\n")
     monkeypatch.syspath_prepend(folder)
-    monkeypatch.syspath_prepend(Path(__file__).parent)
-    from scripted import ScriptedBackend as Registered
-
-    Registered.opened.clear()
-    Registered.models.clear()
-    return Registered
+    ScriptedBackend.opened.clear()
+    ScriptedBackend.models.clear()
+    return ScriptedBackend
 
 
 def row(question: str, answer: str, *references: str) -> Conversation:

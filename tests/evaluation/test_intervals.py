@@ -70,7 +70,7 @@ def test_the_percentile_bootstrap_would_cover_half_as_often_near_the_edge():
         # The same package's test of a table with perfect agreement.
         ((1, 0, 0, 1), 0.0, (-0.5734, 0.5734)),
         # Fagerland, Lydersen and Laake, Statistics in Medicine 33 (2014), 2850-2875: airway hyper-responsiveness
-        # before and after stem cell transplantation (Bentur et al. 2009).
+        # before and after stem cell transplantation (Bentur et al. 2009); quoted by the tests of the R package ratesci.
         ((1, 1, 7, 12), -0.2857, (-0.507, -0.026)),
     ],
 )
@@ -98,11 +98,16 @@ def test_newcombe_stays_within_its_range_and_turns_with_its_arguments():
         assert (one.low, one.high) == pytest.approx((-other.high, -other.low))
 
 
-@pytest.mark.parametrize("shares", [(0.5, 0.2, 0.1, 0.2), (0.96, 0.02, 0.0, 0.02), (0.02, 0.0, 0.02, 0.96), (0, 0.9, 0, 0.1)])
+@pytest.mark.parametrize(
+    "shares", [(0.5, 0.2, 0.1, 0.2), (0.96, 0.02, 0.0, 0.02), (0.02, 0.0, 0.02, 0.96), (0, 0.9, 0, 0.1)]
+)
 def test_newcombe_covers_the_true_difference_in_forty_rows(shares):
     tables = np.random.default_rng(2).multinomial(40, shares, size=5000)
     names = ("both", "first_only", "second_only", "neither")
-    hits = [covers(newcombe_interval(**dict(zip(names, map(int, table), strict=True))), shares[1] - shares[2]) for table in tables]
+    hits = [
+        covers(newcombe_interval(**dict(zip(names, map(int, table), strict=True))), shares[1] - shares[2])
+        for table in tables
+    ]
     assert np.mean(hits) >= 0.92
 
 

@@ -174,7 +174,7 @@ class LocalChatModel:
                     stopping_criteria=StoppingCriteriaList([lambda *_: pieces.stopped.is_set()]),
                     **self.generation_options(sampling),
                 )
-        except Exception as error:  # noqa: BLE001 - handed to the reading thread, which raises it
+        except Exception as error:  # handed to the reading thread, which raises it
             pieces.error = error
             pieces.end()
 

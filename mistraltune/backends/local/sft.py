@@ -36,7 +36,7 @@ class RunTrainer(SFTTrainer):  # type: ignore[misc]
         run: Where checkpoints and events go.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a noun of its own
         self,
         *,
         model: Any,
@@ -47,6 +47,8 @@ class RunTrainer(SFTTrainer):  # type: ignore[misc]
         validation: Sequence[Conversation],
         run: RunDir,
     ) -> None:
+        self.data_collator: ConversationCollator
+        self.control: Any
         self.run = run
         self.keep_checkpoints = config.training.keep_checkpoints
         self.totals = dict.fromkeys(TOTALS, 0.0)

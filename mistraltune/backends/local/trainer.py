@@ -6,6 +6,7 @@ import json
 import resource
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +39,13 @@ class LocalTrainer:
             run.emit("note", text=notice)
         run.emit("phase", phase="load", text=f"loading {self.config.model}")
         # torch, transformers and TRL take seconds to import: everything that can be refused was refused before.
-        from mistraltune.backends.local.loading import keep_trainable, load_base, load_renderer, pick_dtype, quiet_libraries
+        from mistraltune.backends.local.loading import (
+            keep_trainable,
+            load_base,
+            load_renderer,
+            pick_dtype,
+            quiet_libraries,
+        )
 
         quiet_libraries()
         from transformers import set_seed
@@ -158,7 +165,7 @@ def final_figures(trainer: RunTrainer, *, num_rows: int) -> dict[str, float | in
     steps = [event for event in history if event["event"] == "step"]
     validations = [event for event in history if event["event"] == "validation"]
     # A step event holds the mean loss since the one before it.
-    spans = [after - before for before, after in zip([0, *(e["step"] for e in steps)], (e["step"] for e in steps))]
+    spans = [after - before for before, after in pairwise([0, *(event["step"] for event in steps)])]
     loss = sum(event["loss"] * span for event, span in zip(steps, spans, strict=True)) / max(sum(spans), 1)
     seconds, tokens = trainer.totals["seconds"], int(trainer.totals["tokens"])
     return {

@@ -1,0 +1,233 @@
+"""`mistraltune data ...`: check, convert and split files of rows, and see a row as its model will."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from mistraltune.cli.console import JsonOption, note, print_json, show, stdout
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from mistraltune.data.rendering import Rendered
+    from mistraltune.data.validating import CheckReport, FileReport
+    from mistraltune.interfaces import Renderer
+
+app = typer.Typer(no_args_is_help=True, help="Check, convert, split and show files of rows.")
+
+ModelOption = Annotated[
+    str | None,
+    typer.Option("--model", metavar="REF", help="Tokenise as this model does: quickstart, a directory, a Hub id."),
+]
+TokenizerOption = Annotated[
+    str | None,
+    typer.Option("--tokenizer", metavar="NAME", help="Tokenise as v1, v2, v3, v7 or tekken (mistral-common)."),
+]
+ForceOption = Annotated[bool, typer.Option("--force", help="Replace files that hold something else.")]
+
+
+@app.command()
+def validate(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="JSONL files.")],
+    *,
+    model: ModelOption = None,
+    tokenizer: TokenizerOption = None,
+    max_length: Annotated[
+        int | None,
+        typer.Option("--max-length", min=1, metavar="N", help="Longest sequence in tokens; longer is an error."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check every row: all errors at once, each with file, line and what to do. Exit code 3 where there are any.
+
+    Rows are `instruction`/`input`/`output` or `messages`. With a model or a tokenizer, tokens are counted too.
+    """
+    from mistraltune.data.validating import check_files, count_tokens
+    from mistraltune.errors import ConfigError
+
+    renderer = find_renderer(model, tokenizer) if model or tokenizer else None
+    if max_length and not renderer:
+        raise ConfigError("--max-length counts tokens", hint="name a --model or a --tokenizer")
+    report = check_files(files)
+    for path, file_report in zip(files, report.files, strict=True):
+        if renderer and not file_report.findings.num_errors:
+            count_tokens(path, file_report, renderer.render, max_length=max_length)
+    if as_json and not report.num_errors:
+        print_json(report.as_dict())
+    if not as_json:
+        print_report(report)
+    refuse_errors(report)
+
+
+def print_report(report: CheckReport) -> None:
+    """Print each finding on a line, then each file on a line."""
+    for finding in report.findings:
+        show(str(finding))
+    for file in report.files:
+        hidden = file.findings.num_hidden
+        if hidden:
+            show(f"{file.file}: {hidden:,} more findings are not shown")
+    for file in report.files:
+        show(summary(file))
+
+
+def summary(report: FileReport) -> str:
+    """One file on one line."""
+    from mistraltune.data.findings import counted
+
+    kind = f" ({report.format})" if report.format else ""
+    parts = [
+        f"{counted(report.num_rows, 'row')}{kind}",
+        counted(report.findings.num_errors, "error"),
+        counted(report.findings.num_warnings, "warning"),
+    ]
+    if tokens := report.tokens:
+        parts += [
+            counted(tokens["num_sequences"], "sequence"),
+            counted(tokens["num_tokens"], "token"),
+            f"{tokens['num_trained_tokens']:,} trained",
+            f"longest {tokens['longest']:,}",
+        ]
+    return f"{report.file}: {', '.join(parts)}"
+
+
+def refuse_errors(report: CheckReport) -> None:
+    """Raise where a file has errors; what they are has been printed, or is in the details."""
+    from mistraltune.data.findings import counted
+    from mistraltune.errors import DataError
+
+    if report.num_errors:
+        message = f"{counted(report.num_errors, 'error')} in the data"
+        raise DataError(message, hint="mend or drop the rows named above", details=report.as_dict())
+
+
+@app.command()
+def convert(
+    source: Annotated[
+        Path, typer.Argument(metavar="IN", help="JSONL or one JSON array: ShareGPT, instruct, messages.")
+    ],
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="The JSONL file to write; never IN itself.")],
+    *,
+    to: Annotated[Literal["messages", "instruct"], typer.Option("--to", help="Format to write.")] = "messages",
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Convert rows to a format that `validate` accepts. Tool calls survive; a row that would be lost is an error."""
+    from mistraltune.data.converting import convert_file
+    from mistraltune.data.findings import counted
+    from mistraltune.data.reading import display_name
+
+    done = convert_file(source, target, to=to, replace=force)
+    for warning in done.warnings:
+        note(str(warning))
+    if as_json:
+        counts = {"num_rows": done.num_rows, "num_tool_calls": done.num_tool_calls}
+        print_json({"file": display_name(target), "format": to, **counts, "is_written": done.is_written})
+        return
+    calls = f", {counted(done.num_tool_calls, 'tool call')}" if done.num_tool_calls else ""
+    state = "" if done.is_written else " (unchanged: the file held them already)"
+    show(f"{display_name(target)}: {counted(done.num_rows, 'row')}{calls}{state}")
+
+
+@app.command()
+def split(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="JSONL file.")],
+    *,
+    out_dir: Annotated[Path, typer.Option("--out-dir", metavar="DIR", help="Gets train.jsonl, val.jsonl, test.jsonl.")],
+    val: Annotated[float, typer.Option("--val", help="Share of the rows for validation.")] = 0.1,
+    test: Annotated[float, typer.Option("--test", help="Share of the rows for the test.")] = 0.0,
+    seed: Annotated[int, typer.Option("--seed", help="Another seed makes another choice.")] = 42,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Divide a file into train, validation and test. Duplicates share a part, whatever their case and spacing."""
+    from mistraltune.data.findings import counted
+    from mistraltune.data.reading import display_name
+    from mistraltune.data.splitting import split_file
+
+    done = split_file(file, out_dir, val=val, test=test, seed=seed, replace=force)
+    if as_json:
+        files = {name: display_name(path) for name, path in done.files.items()}
+        written = [display_name(path) for path in done.written]
+        print_json(
+            {"files": files, "num_rows": done.num_rows, "num_duplicates": done.num_duplicates, "written": written}
+        )
+        return
+    for name, path in done.files.items():
+        state = "" if path in done.written else " (unchanged: the file held them already)"
+        show(f"{display_name(path)}: {counted(done.num_rows[name], 'row')}{state}")
+    note(f"{counted(done.num_duplicates, 'duplicate row')}, each kept with the row it repeats")
+
+
+@app.command("show")
+def show_row(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="JSONL file.")],
+    *,
+    row: Annotated[int, typer.Option("--row", min=1, metavar="N", help="Which row, counted from 1.")],
+    model: ModelOption = None,
+    tokenizer: TokenizerOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show a row as the tokens that a model reads, those that are trained marked: coloured, or in ⟦ ⟧."""
+    from mistraltune.data.reading import read_conversation
+
+    conversation = read_conversation(file, row)
+    renderer = find_renderer(model, tokenizer)
+    sequences = renderer.render(conversation)
+    if as_json:
+        values = [as_json_value(sequence, renderer) for sequence in sequences]
+        print_json(values[0] if len(values) == 1 else {"sequences": values})
+        return
+    for number, sequence in enumerate(sequences, start=1):
+        place = f"sequence {number} of {len(sequences)}, " if len(sequences) > 1 else ""
+        length = f"{len(sequence.token_ids):,} tokens, {sum(sequence.loss_mask):,} of them trained"
+        note(f"{conversation.source}: {place}{length}")
+        show(drawn(sequence, renderer))
+
+
+def as_json_value(sequence: Rendered, renderer: Renderer) -> dict[str, object]:
+    """One rendered sequence for JSON."""
+    return {
+        "token_ids": list(sequence.token_ids),
+        "loss_mask": [int(is_trained) for is_trained in sequence.loss_mask],
+        "text": renderer.decode(sequence.token_ids, skip_special_tokens=False),
+    }
+
+
+def drawn(sequence: Rendered, renderer: Renderer) -> Text:
+    """The text of a sequence, trained stretches green and underlined on a terminal and in brackets elsewhere."""
+    from rich.text import Text
+
+    from mistraltune.data.characters import escaped
+
+    text = Text()
+    tokens = zip(sequence.token_ids, sequence.loss_mask, strict=True)
+    for is_trained, run in groupby(tokens, key=lambda token: bool(token[1])):
+        piece = escaped(renderer.decode([token_id for token_id, _ in run], skip_special_tokens=False))
+        if not is_trained:
+            text.append(piece, style="dim")
+        elif stdout().is_terminal:
+            text.append(piece, style="green underline")
+        else:
+            text.append(f"⟦{piece}⟧")
+    return text
+
+
+def find_renderer(model: str | None, tokenizer: str | None) -> Renderer:
+    """The renderer of a model, or of a tokenizer by name; Tekken's where neither is named."""
+    from mistraltune.errors import ConfigError
+
+    if model and tokenizer:
+        raise ConfigError("--model and --tokenizer exclude each other", hint="the tokenizer follows from the model")
+    if model:
+        from mistraltune.registry import find_model, get_backend
+
+        ref = find_model(model)
+        return get_backend(ref.backend).renderer(ref)
+    from mistraltune.data.rendering import MistralRenderer
+
+    return MistralRenderer.from_name(tokenizer or "tekken")

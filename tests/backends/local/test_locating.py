@@ -1,0 +1,107 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from mistraltune.backends.local.locating import find_revision, locate
+from mistraltune.errors import ConfigError, ExitCode, TemporaryError
+from mistraltune.results import ModelRef
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """A folder that looks like a model from outside."""
+    return write_model(tmp_path / "model")
+
+
+def write_model(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text('{"model_type": "mistral"}')
+    for part in (1, 2):
+        (folder / f"model-0000{part}-of-00002.safetensors").write_bytes(bytes([part]) * 1000)
+    return folder
+
+
+def revision(folder: Path) -> str:
+    return find_revision(ModelRef(model=str(folder)))
+
+
+# Where a model is
+
+
+def test_a_model_directory_is_used_where_it_lies(model: Path) -> None:
+    assert locate(ModelRef(model=str(model))) == model
+
+
+def test_a_tilde_is_the_home_directory(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(model.parent))
+    assert locate(ModelRef(model="~/model")) == model
+
+
+def test_pickled_weights_are_not_taken_for_safetensors(model: Path) -> None:
+    for weights in model.glob("*.safetensors"):
+        weights.rename(weights.with_suffix(".bin"))
+    with pytest.raises(ConfigError, match="has no safetensors weights") as refused:
+        locate(ModelRef(model=str(model)))
+    assert "convert the model first" in refused.value.hint
+
+
+def test_a_tokenizer_is_found_without_weights(model: Path) -> None:
+    for weights in model.glob("*.safetensors"):
+        weights.unlink()
+    assert locate(ModelRef(model=str(model)), with_weights=False) == model
+
+
+def test_a_hub_model_that_is_not_cached_is_a_temporary_failure_without_network() -> None:
+    assert os.environ["HF_HUB_OFFLINE"] == "1"
+    with pytest.raises(TemporaryError, match="cannot reach the Hub for nobody/no-such-model") as refused:
+        locate(ModelRef(model="nobody/no-such-model"))
+    assert refused.value.exit_code == ExitCode.TEMPORARY
+    assert refused.value.hint == "check the network, or name a model directory"
+
+
+@pytest.mark.parametrize("name", ["no such model", "a/b/c", "model/"])
+def test_what_can_be_no_hub_id_is_a_mistake_not_a_network_failure(name: str) -> None:
+    with pytest.raises(ConfigError, match=f"no such model: {name}"):
+        locate(ModelRef(model=name))
+
+
+# What pins its weights
+
+
+def test_the_same_files_have_the_same_revision_wherever_they_lie(model: Path, tmp_path: Path) -> None:
+    copy = write_model(tmp_path / "copy")
+    os.utime(copy / "config.json", (0, 0))
+    assert revision(model) == revision(copy)
+    assert revision(model).startswith("sha256:")
+
+
+@pytest.mark.parametrize(
+    "name", ["config.json", "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"]
+)
+def test_a_changed_file_of_the_same_size_changes_the_revision(model: Path, name: str) -> None:
+    before = revision(model)
+    changed = bytearray((model / name).read_bytes())
+    changed[-1] ^= 1
+    (model / name).write_bytes(changed)
+    assert revision(model) != before
+
+
+def test_a_longer_file_changes_the_revision_though_its_beginning_is_the_same(model: Path) -> None:
+    weights = model / "model-00001-of-00002.safetensors"
+    weights.write_bytes(b"\0" * (2 << 20))
+    before = revision(model)
+    weights.write_bytes(b"\0" * (2 << 20) + b"\0")
+    assert revision(model) != before
+
+
+def test_a_tokenizer_is_no_part_of_the_revision_of_the_weights(model: Path) -> None:
+    before = revision(model)
+    (model / "tekken.json").write_text("{}")
+    assert revision(model) == before
+
+
+def test_a_hub_snapshot_is_pinned_by_its_commit(tmp_path: Path) -> None:
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    snapshot = write_model(tmp_path / "models--someone--model" / "snapshots" / commit)
+    assert revision(snapshot) == commit

@@ -1,0 +1,229 @@
+"""Training on this machine, for real, on a two-layer random Mistral."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from mistraltune.backends.local import LocalBackend, LocalTrainConfig
+from mistraltune.config import load_config
+from mistraltune.errors import ConfigError, Stopped
+from mistraltune.results import ModelRef
+from mistraltune.runs import RunDir
+from mistraltune.training import train
+
+LABELS = ("billing / urgent", "billing / normal", "delivery / urgent", "delivery / normal")
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> dict[str, str]:
+    """Twelve training rows and four validation rows of different lengths."""
+    files = {}
+    for name, rows in (("train", range(12)), ("val", range(100, 104))):
+        path = tmp_path / f"{name}.jsonl"
+        lines = [
+            {"instruction": "Label this ticket.", "input": f"Ticket {i}: " + "word " * (i % 7), "output": LABELS[i % 4]}
+            for i in rows
+        ]
+        path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        files[name] = str(path)
+    return files
+
+
+@pytest.fixture
+def config(tiny_model: Path, data: dict[str, str], tmp_path: Path) -> Callable[..., LocalTrainConfig]:
+    """Makes a configuration: six steps in two epochs, a checkpoint every two steps."""
+
+    def make(*overrides: str) -> LocalTrainConfig:
+        options = {
+            "model": str(tiny_model),
+            "data.train_file": data["train"],
+            "data.val_file": data["val"],
+            "output_dir": str(tmp_path / "outputs"),
+        }
+        defaults = [] if any("max_steps" in each for each in overrides) else ["training.epochs=2"]
+        defaults += ["training.batch_size=2", "training.gradient_accumulation_steps=2"]
+        defaults += ["training.logging_steps=1", "training.save_steps=2", "training.eval_steps=3", "lora.dropout=0.1"]
+        config: LocalTrainConfig = load_config(
+            LocalTrainConfig, overrides=[*defaults, "training.keep_checkpoints=9", *overrides], options=options
+        ).config
+        return config
+
+    return make
+
+
+def stop_after(step: int) -> dict[str, Any]:
+    """Arguments of `train` that ask for a stop once `step` steps are done."""
+    done = 0
+
+    def on_event(event: dict[str, Any]) -> None:
+        nonlocal done
+        done = event["step"] if event["event"] == "tick" else done
+
+    return {"on_event": on_event, "should_stop": lambda: done >= step}
+
+
+def adapter_bytes(run: RunDir) -> bytes:
+    return (run.path / "adapter_model.safetensors").read_bytes()
+
+
+def test_a_finished_run_holds_all_that_a_reader_needs(config: Callable[..., LocalTrainConfig]) -> None:
+    run = train(LocalBackend(), config())
+    assert run.status == "finished"
+    assert {path.name for path in run.path.iterdir() if not path.name.startswith(".")} == {
+        "adapter_config.json",
+        "adapter_model.safetensors",
+        "training_metadata.yaml",
+        "config.yaml",
+        "metrics.json",
+        "metrics.jsonl",
+        "checkpoints",
+    }
+    metrics = run.metrics
+    assert metrics["num_steps"] == 6
+    assert metrics["num_rows"] == 12
+    assert all(metrics[name] > 0 for name in metrics)  # type: ignore[operator]
+    assert [event["step"] for event in run.history() if event["event"] == "step"] == [1, 2, 3, 4, 5, 6]
+    assert run.metadata["identity"]["train_sha256"]
+    assert run.metadata["training"]["num_adapters"] == 2 * 7
+
+
+def test_peft_opens_the_run_directory_as_it_is(config: Callable[..., LocalTrainConfig]) -> None:
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM
+
+    run = train(LocalBackend(), config("quantization=none"))
+    base_name = json.loads((run.path / "adapter_config.json").read_text())["base_model_name_or_path"]
+    model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base_name), run.path)
+    moved = [p for name, p in model.named_parameters() if "lora_B" in name and p.abs().sum() > 0]
+    assert len(moved) == 14
+
+
+def test_the_same_command_again_changes_no_byte_of_a_finished_run(config: Callable[..., LocalTrainConfig]) -> None:
+    run = train(LocalBackend(), config())
+    before = {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file() and path.name != ".holder.json"}
+    again = train(LocalBackend(), config())
+    assert again.path == run.path
+    assert before == {path: path.read_bytes() for path in before}
+
+
+@pytest.mark.parametrize("quantization", ["none", "nf4"])
+@pytest.mark.parametrize("stop_at", [1, 2, 3, 5])
+def test_a_stopped_run_continues_to_the_very_same_adapter(
+    config: Callable[..., LocalTrainConfig], tmp_path: Path, quantization: str, stop_at: int
+) -> None:
+    override = f"quantization={quantization}"
+    whole = train(LocalBackend(), config(override, "run_id=whole"))
+    with pytest.raises(Stopped, match=f"stopped at step {stop_at} of 6"):
+        train(LocalBackend(), config(override, "run_id=cut"), **stop_after(stop_at))
+    assert RunDir(tmp_path / "outputs" / "cut").status == "unfinished"
+    continued = train(LocalBackend(), config(override, "run_id=cut"))
+    assert adapter_bytes(continued) == adapter_bytes(whole)
+
+    def timeless(run: RunDir) -> list[dict[str, Any]]:
+        return [{k: v for k, v in event.items() if "second" not in k} for event in run.history()]
+
+    # A stop adds a log line where the uninterrupted run, logging every step here, has one anyway.
+    assert timeless(continued) == timeless(whole)
+
+
+def test_a_damaged_checkpoint_is_passed_over_with_a_word(
+    config: Callable[..., LocalTrainConfig], tmp_path: Path
+) -> None:
+    whole = train(LocalBackend(), config("run_id=whole"))
+    with pytest.raises(Stopped):
+        train(LocalBackend(), config("run_id=cut"), **stop_after(5))
+    checkpoints = tmp_path / "outputs" / "cut" / "checkpoints"
+    (checkpoints / "step-5" / "optimizer.pt").unlink()
+    notes: list[str] = []
+    continued = train(
+        LocalBackend(),
+        config("run_id=cut"),
+        on_event=lambda e: notes.append(e["text"]) if e["event"] == "note" else None,
+    )
+    assert any("step-5 is damaged (optimizer.pt is missing)" in note for note in notes)
+    assert any("continuing from step 4" in note for note in notes)
+    assert adapter_bytes(continued) == adapter_bytes(whole)
+
+
+def test_checkpoints_hold_no_pickled_arguments(config: Callable[..., LocalTrainConfig]) -> None:
+    run = train(LocalBackend(), config())
+    names = {path.name for path in (run.path / "checkpoints").rglob("*")}
+    assert "training_args.bin" not in names
+    assert {"manifest.json", "adapter_model.safetensors", "optimizer.pt", "scheduler.pt", "trainer_state.json"} <= names
+
+
+def test_the_validation_loss_is_the_mean_over_all_trained_tokens(
+    config: Callable[..., LocalTrainConfig], data: dict[str, str]
+) -> None:
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM
+
+    from mistraltune.data.reading import ConversationFile
+
+    chosen = config("quantization=none", "local.dtype=float32", "training.max_steps=2", "training.eval_steps=2")
+    run = train(LocalBackend(), chosen)
+    base = AutoModelForCausalLM.from_pretrained(chosen.model, dtype=torch.float32)
+    model = PeftModel.from_pretrained(base, run.path).eval()
+    renderer = LocalBackend().renderer(ModelRef(model=chosen.model))
+    total, count = 0.0, 0
+    for conversation in ConversationFile.open(Path(data["val"])):
+        for rendered in renderer.render(conversation):
+            with torch.no_grad():
+                logits = model(input_ids=torch.tensor([rendered.token_ids])).logits[0].log_softmax(-1)
+            for i, (token, trained) in enumerate(zip(rendered.token_ids, rendered.loss_mask, strict=True)):
+                if trained:
+                    total -= float(logits[i - 1, token])
+                    count += 1
+    assert math.isclose(run.metrics["val_loss"] or 0, total / count, rel_tol=1e-5)
+
+
+def test_packing_changes_no_loss(config: Callable[..., LocalTrainConfig]) -> None:
+    common = ("quantization=none", "local.dtype=float32", "lora.dropout=0")
+    packed = train(LocalBackend(), config(*common, "training.packing=true", "run_id=packed"))
+    padded = train(LocalBackend(), config(*common, "training.packing=false", "run_id=padded"))
+    losses = [[e["loss"] for e in run.history() if e["event"] == "step"] for run in (packed, padded)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+
+def test_a_target_module_that_matches_nothing_is_refused_with_the_valid_names(
+    config: Callable[..., LocalTrainConfig],
+) -> None:
+    with pytest.raises(ConfigError, match=r"no layer of .* is called query_key_value") as refusal:
+        train(LocalBackend(), config("lora.target_modules=[q_proj,query_key_value]"))
+    assert refusal.value.hint == "its linear layers: down_proj, gate_proj, k_proj, o_proj, q_proj, up_proj, v_proj"
+
+
+def test_an_evaluation_pass_leaves_the_gradients_of_a_4_bit_model_as_they_were(tiny_model: Path) -> None:
+    """bitsandbytes repacks 4-bit weights in eval mode on AVX512-BF16 CPUs and loses the backward pass of each layer."""
+    from mistraltune.backends.local.loading import keep_trainable, load_base
+    from mistraltune.backends.local.trainer import attach_adapters
+
+    ref = ModelRef(model=str(tiny_model), quantization="nf4")
+    config = LocalTrainConfig.model_validate(
+        {"model": str(tiny_model), "data": {"train_file": "unused"}, "lora": {"dropout": 0.0}}
+    )
+    torch.manual_seed(0)
+    base = load_base(ref, dtype=torch.bfloat16)
+    keep_trainable(base)
+    model = attach_adapters(base, config)
+    token_ids = torch.arange(5, 45).unsqueeze(0)
+
+    def gradients() -> torch.Tensor:
+        model.zero_grad()
+        model.train()
+        model(input_ids=token_ids, labels=token_ids).loss.backward()
+        return torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])
+
+    before = gradients()
+    model.eval()
+    with torch.no_grad():
+        model(input_ids=token_ids)
+    assert before.norm() > 0
+    assert torch.equal(gradients(), before)

@@ -1,0 +1,426 @@
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mistraltune.data.checking import RowChecker, parse_row, row_problems
+from mistraltune.data.conversation import Message, ToolCall
+from mistraltune.data.tool_rules import is_plain_schema
+
+USER = {"role": "user", "content": "What is the weather in Paris?"}
+ANSWER = {"role": "assistant", "content": "Sunny."}
+CALL = {"id": "abcdefgh1", "type": "function", "function": {"name": "weather", "arguments": '{"city": "Paris"}'}}
+CALLING = {"role": "assistant", "tool_calls": [CALL]}
+RESULT = {"role": "tool", "content": "sun", "tool_call_id": "abcdefgh1", "name": "weather"}
+TOOL = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "properties": {}}}}
+
+
+def rules(row: Any, *, warnings: bool = False) -> list[str]:
+    return [problem.rule for problem in row_problems(row) if problem.is_error != warnings]
+
+
+def chat(*messages: Any, **fields: Any) -> dict[str, Any]:
+    return {"messages": list(messages), **fields}
+
+
+def changed(message: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    return {**message, **fields}
+
+
+# Formats
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"instruction": "a", "output": "b"},
+        {"instruction": "a", "input": "", "output": "b"},
+        {"instruction": "a", "input": None, "output": "b", "id": 7, "tags": ["x"], "references": ["c", "d"]},
+        {"instruction": "", "input": "a", "output": "b"},
+        chat(USER, ANSWER, id="x"),
+        chat({"role": "system", "content": ""}, USER, ANSWER, USER, changed(ANSWER, weight=0), USER, ANSWER),
+        chat(USER, changed(ANSWER, weight=1.0, prefix=False, tool_calls=None)),
+        chat(changed(USER, content=[{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]), ANSWER),
+        chat(USER, CALLING, RESULT, ANSWER, tools=[TOOL]),
+        chat(USER, CALLING, tools=[TOOL]),
+        chat(USER, changed(CALLING, tool_calls=[changed(CALL, id="null")]), tools=[TOOL]),
+        chat(USER, changed(CALLING, content=None), RESULT, USER, ANSWER, tools=[TOOL]),
+        chat({"role": "system", "content": "s"}, {"role": "system", "content": "t"}, USER, ANSWER),
+        chat(USER, USER, ANSWER, ANSWER),
+    ],
+)
+def test_good_rows_have_no_errors(row: dict[str, Any]):
+    assert rules(row) == []
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        (None, ["not-an-object"]),
+        ([], ["not-an-object"]),
+        ("x", ["not-an-object"]),
+        (1, ["not-an-object"]),
+        ({}, ["format"]),
+        ({"instruction": "a"}, ["format"]),
+        ({"prompt": "a", "completion": "b"}, ["format"]),
+        ({"conversations": []}, ["format"]),
+        ({"instruction": "a", "output": "b", "messages": []}, ["format"]),
+        ({"instruction": 1, "output": None}, ["content", "content"]),
+        ({"instruction": "a", "input": ["x"], "output": ""}, ["content", "content"]),
+        ({"instruction": "", "output": "b"}, ["content"]),
+        ({"instruction": "a", "output": "b", "references": "b"}, ["references"]),
+        ({"instruction": "a", "output": "b", "references": ["b", ""]}, ["references"]),
+        (chat(), ["content"]),
+        ({"messages": "x"}, ["content"]),
+        (chat(USER, "x", ANSWER), ["not-an-object"]),
+        (chat({"role": "bot", "content": "a"}, ANSWER), ["role"]),
+        (chat({"content": "a"}, ANSWER), ["role"]),
+        (chat({"role": ["user"], "content": "a"}, ANSWER), ["role"]),
+        (chat({"role": "user"}, ANSWER), ["content"]),
+        (chat(changed(USER, content=None), ANSWER), ["content"]),
+        (chat(changed(USER, content=3), ANSWER), ["content"]),
+        (chat(changed(USER, content=["a"]), ANSWER), ["content"]),
+        (chat(changed(USER, content=[{"type": "image_url", "image_url": "x"}]), ANSWER), ["content-type"]),
+        (chat(USER, changed(ANSWER, content="")), ["content"]),
+        (chat(USER, changed(ANSWER, content=None)), ["content"]),
+        (chat(USER, changed(ANSWER, content=[{"type": "text", "text": ""}])), ["content"]),
+        (chat(USER, changed(ANSWER, tool_calls=[CALL]), tools=[TOOL]), ["content"]),
+        (chat(USER, changed(ANSWER, weight=2)), ["weight"]),
+        (chat(USER, changed(ANSWER, weight=True)), ["weight"]),
+        (chat(USER, changed(ANSWER, weight=0)), ["weight"]),
+        (chat(USER, changed(ANSWER, prefix=True)), ["prefix"]),
+        (chat(USER, changed(ANSWER, mood="good")), ["unknown-field"]),
+        (chat(changed(USER, weight=0), ANSWER), ["unknown-field"]),
+        (chat(USER), ["last-role"]),
+        (chat(USER, ANSWER, USER), ["last-role"]),
+        (chat({"role": "system", "content": "a"}), ["last-role"]),
+        (chat(ANSWER), ["order"]),
+        (chat(USER, ANSWER, {"role": "system", "content": "a"}, USER, ANSWER), ["order"]),
+        (chat(USER, RESULT, ANSWER), ["order", "tool-result"]),
+        (chat(RESULT, ANSWER), ["order"]),
+        (chat(CALLING, RESULT, ANSWER), ["order", "tool-result"]),
+        (chat(USER, CALLING, USER, ANSWER), ["tool-result"]),
+        (chat(USER, CALLING, RESULT, RESULT, ANSWER), ["tool-result"]),
+        (chat(USER, ANSWER, RESULT, ANSWER), ["tool-result"]),
+        (chat(USER, CALLING, changed(RESULT, tool_call_id="call_1"), ANSWER), ["tool-call-id"]),
+        (chat(USER, CALLING, changed(RESULT, name="a b"), ANSWER), ["tool-name"]),
+        (chat(USER, changed(CALLING, tool_calls={})), ["tool-calls", "content"][:1]),
+        (chat(USER, changed(CALLING, tool_calls=["x"])), ["tool-calls"]),
+        (chat(USER, changed(CALLING, tool_calls=[{"id": "abcdefgh1"}])), ["tool-calls"]),
+        (chat(USER, changed(CALLING, tool_calls=[changed(CALL, type="x")])), ["tool-calls"]),
+    ],
+)
+def test_bad_rows_are_named_by_rule(row: Any, expected: list[str]):
+    assert rules(row) == expected
+
+
+@pytest.mark.parametrize("arguments", ["Paris", "", '"Paris"', "[1]", '{"a": 1, "a": 2}', '{"a": NaN}', 7, ["x"]])
+def test_arguments_must_be_the_json_text_of_an_object(arguments: Any):
+    call = changed(CALL, function={"name": "weather", "arguments": arguments})
+    assert rules(chat(USER, changed(CALLING, tool_calls=[call]))) == ["tool-arguments"]
+
+
+@pytest.mark.parametrize(
+    "tool",
+    [
+        "weather",
+        {"name": "weather", "parameters": {}},
+        {"type": "function", "function": {"name": "weather"}},
+        {"type": "function", "function": {"name": "weather", "parameters": {"type": "objekt"}}},
+        {"type": "function", "function": {"name": "weather", "parameters": {}, "description": 3}},
+        {"type": "function", "function": {"name": "weather", "parameters": {}, "strict": "yes"}},
+        {"type": "retrieval", "function": {"name": "weather", "parameters": {}}},
+    ],
+)
+def test_a_tool_definition_that_is_none_is_refused(tool: Any):
+    assert rules(chat(USER, ANSWER, tools=[TOOL, tool])) == ["tools"]
+    assert rules(chat(USER, ANSWER, tools=json.dumps([tool]))) == ["tools"]
+
+
+def test_a_problem_names_the_message_it_is_about():
+    bad = changed(CALLING, tool_calls=[CALL, changed(CALL, id="x")])
+    (problem,) = [problem for problem in row_problems(chat(USER, bad, RESULT, RESULT, ANSWER)) if problem.is_error]
+    assert problem.message.startswith("messages[1].tool_calls[1].id is 'x'")
+
+
+def test_all_errors_of_a_row_are_found_at_once():
+    row = chat({"role": "bot"}, changed(USER, content=1), changed(ANSWER, weight=3), references=3)
+    assert rules(row) == ["role", "content", "weight", "references"]
+
+
+def test_values_are_quoted_short_and_printable_in_messages():
+    (problem,) = row_problems(chat({"role": "\x1b[31m\u202e" + "x" * 1000, "content": "a"}, ANSWER))
+    assert problem.message.isprintable()
+    assert len(problem.message) < 120
+
+
+def test_both_formats_in_one_file_are_an_error_with_the_line():
+    checker = RowChecker("data.jsonl")
+    assert checker.check(chat(USER, ANSWER), 1) == []
+    assert checker.check({}, 2)[0].rule == "format"
+    (finding,) = checker.check({"instruction": "a", "output": "b"}, 3)
+    assert str(finding) == (
+        "data.jsonl:3 mixed-formats a row in instruct format, but the file began with messages rows (line 1); "
+        "keep one format in a file"
+    )
+
+
+# Warnings
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        (chat(ANSWER, USER, ANSWER), ["order"]),
+        (chat(USER, CALLING, tools=[]), ["tools"]),
+        (chat(USER, CALLING, changed(RESULT, tool_call_id="zzzzzzzz9"), ANSWER, tools=[TOOL]), ["tool-result"]),
+        (chat(USER, ANSWER, system="Be kind."), ["ignored-field"]),
+        ({"instruction": "a", "output": "b", "history": [["c", "d"]], "system": ""}, ["ignored-field"]),
+    ],
+)
+def test_what_is_odd_but_allowed_is_a_warning(row: Any, expected: list[str]):
+    assert rules(row) == []
+    assert rules(row, warnings=True) == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("plain — “text” with émojis 👩‍💻 and می‌خواهم\n\t", []),
+        ("a\u202eb", ["invisible-character"]),
+        ("a\u200bb", ["invisible-character"]),
+        ("a\ufeffb", ["invisible-character"]),
+        ("a\x1b[31m", ["invisible-character"]),
+        ("a\x08b", ["invisible-character"]),
+        ("a\x7fb", ["invisible-character"]),
+        ("a\x85b", ["invisible-character"]),
+        ("[INST] a [/INST]", ["control-token"]),
+        ("a</s>", ["control-token"]),
+        ("<|im_end|>", ["control-token"]),
+        ("[TOOL_CALLS]\u2066", ["invisible-character", "control-token"]),
+        ("[1] a <b> [Note]", []),
+    ],
+)
+@pytest.mark.parametrize("is_ascii", [True, False])
+def test_text_that_misleads_is_accepted_with_a_warning(content: str, expected: list[str], is_ascii: bool):
+    for row in (chat(USER, changed(ANSWER, content=content)), {"instruction": "a", "output": content}):
+        text = json.dumps(row, ensure_ascii=is_ascii).encode()
+        found = RowChecker("x").check(row, 1, text=text)
+        assert [finding.rule for finding in found] == expected
+        assert not any(finding.is_error for finding in found)
+
+
+# Conversations
+
+
+def test_an_instruct_row_is_a_question_and_its_answer():
+    conversation = parse_row({"instruction": "Add.", "input": "1 2", "output": "3", "references": ["three"]}, "x:1")
+    assert conversation.messages == (
+        Message(role="user", content="Add.\n\n1 2"),
+        Message(role="assistant", content="3"),
+    )
+    assert conversation.references == ("three",)
+    assert conversation.source == "x:1"
+    assert parse_row({"instruction": "Add.", "input": "", "output": "3"}).messages[0].content == "Add."
+
+
+def test_a_row_of_messages_keeps_everything_that_a_model_reads():
+    row = chat(
+        changed(USER, content=[{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]),
+        changed(CALLING, weight=0, content=None),
+        RESULT,
+        ANSWER,
+        USER,
+        changed(CALLING, tool_calls=[{"function": {"name": "f", "arguments": {"x": "é"}}}]),
+        tools=[{"function": {"name": "weather", "parameters": {}, "description": None}}],
+    )
+    assert rules(row) == []
+    conversation = parse_row(row)
+    assert conversation.messages == (
+        Message(role="user", content="a\n\nb"),
+        Message(role="assistant", weight=0, tool_calls=(ToolCall("abcdefgh1", "weather", '{"city": "Paris"}'),)),
+        Message(role="tool", content="sun", tool_call_id="abcdefgh1", name="weather"),
+        Message(role="assistant", content="Sunny."),
+        Message(role="user", content=USER["content"]),
+        Message(role="assistant", tool_calls=(ToolCall("", "f", '{"x": "é"}'),)),
+    )
+    assert conversation.tools == ({"type": "function", "function": {"name": "weather", "parameters": {}}},)
+
+
+# Agreement with mistral-common
+
+VALUES = st.sampled_from(
+    [
+        None,
+        "",
+        "text",
+        "null",
+        "abcdefgh1",
+        "abcdefgh1\n",
+        "a b",
+        "function",
+        "user",
+        "assistant",
+        "tool",
+        "system",
+        '{"a": 1}',
+        "{",
+        0,
+        1,
+        1.0,
+        0.5,
+        True,
+        False,
+        [],
+        {},
+        {"a": 1},
+        {"type": "object", "properties": {"a": {"type": "string"}}},
+        {"type": "objekt"},
+        [{"type": "text", "text": "a"}],
+        [{"type": "text", "text": ""}],
+        [{"type": "text"}],
+        [{"type": "image_url", "image_url": "https://example.com/a.png"}],
+        [CALL],
+        [CALL, CALL],
+        [TOOL],
+    ]
+)
+KEYS = st.sampled_from(
+    ["role", "content", "tool_calls", "tool_call_id", "name", "weight", "prefix", "id", "type", "function"]
+    + ["arguments", "parameters", "description", "strict", "extra", "text"]
+)
+TURNS = st.sampled_from(
+    [
+        [USER, ANSWER],
+        [USER, CALLING, RESULT, ANSWER],
+        [USER, changed(CALLING, tool_calls=[CALL, CALL]), RESULT, RESULT, ANSWER],
+        [USER, changed(ANSWER, weight=0)],
+        [USER, CALLING],
+        [ANSWER],
+        [RESULT],
+        [{"role": "system", "content": "s"}],
+        [USER],
+    ]
+)
+
+
+@st.composite
+def rows(draw: st.DrawFn) -> dict[str, Any]:
+    messages = [message for turn in draw(st.lists(TURNS, max_size=4)) for message in turn]
+    row = copy.deepcopy({"messages": messages, "tools": draw(st.sampled_from([None, [], [TOOL], [TOOL, TOOL]]))})
+    for _ in range(draw(st.integers(0, 2))):
+        objects = list(objects_in(row["messages"])) + list(objects_in(row["tools"]))
+        if objects:
+            target = draw(st.sampled_from(objects))
+            key = draw(KEYS)
+            if draw(st.booleans()):
+                target[key] = copy.deepcopy(draw(VALUES))
+            else:
+                target.pop(key, None)
+    return row
+
+
+def objects_in(value: Any) -> Any:
+    if isinstance(value, dict):
+        yield value
+        for inner in value.values():
+            yield from objects_in(inner)
+    if isinstance(value, list):
+        for inner in value:
+            yield from objects_in(inner)
+
+
+def without_nulls(value: Any) -> Any:
+    """The row as a laxer reader sees it: null is absent, and absent arguments are an empty object."""
+    if isinstance(value, list):
+        return [without_nulls(inner) for inner in value]
+    if not isinstance(value, dict):
+        return value
+    kept = {
+        key: inner if key == "parameters" else without_nulls(inner)  # in a schema null is a value
+        for key, inner in value.items()
+        if inner is not None
+    }
+    if isinstance(kept.get("function"), dict) and "parameters" not in kept["function"]:
+        kept["function"].setdefault("arguments", {})
+    return kept
+
+
+def mistral_common_accepts(row: dict[str, Any]) -> bool:
+    from mistral_common.exceptions import MistralCommonException
+    from mistral_common.protocol.instruct.messages import FinetuningMessage
+    from mistral_common.protocol.instruct.request import ChatCompletionRequest
+    from mistral_common.protocol.instruct.validator import MistralRequestValidatorV3, ValidationMode
+    from pydantic import ValidationError
+
+    try:
+        request = ChatCompletionRequest[FinetuningMessage].model_validate(without_nulls(row))
+        MistralRequestValidatorV3(mode=ValidationMode.finetuning).validate_request(request)
+    except (ValidationError, MistralCommonException):
+        return False
+    return True
+
+
+STRICTER = {"tool-arguments", "content-type", "weight", "prefix"}
+
+
+def is_stricter_on_purpose(row: dict[str, Any]) -> bool:
+    """Whether one of the documented differences is among the errors of a row."""
+    return any(
+        problem.rule in STRICTER
+        or (problem.rule == "order" and problem.message.startswith("messages[0]"))
+        or (problem.rule == "content" and "neither content nor tool_calls" in problem.message)
+        or (problem.rule in ("tool-call-id", "tool-name") and r"\n" in problem.message)
+        or (problem.rule == "tools" and ".strict must be" in problem.message)
+        for problem in row_problems(row)
+        if problem.is_error
+    )
+
+
+@settings(max_examples=1500, deadline=None)
+@given(rows())
+def test_verdicts_equal_those_of_mistral_common(row: dict[str, Any]):
+    is_accepted = not rules(row)
+    if is_accepted != mistral_common_accepts(row):
+        assert not is_accepted
+        assert is_stricter_on_purpose(row)
+
+
+def test_both_verdicts_occur_in_the_comparison():
+    good = chat(USER, CALLING, RESULT, ANSWER, tools=[TOOL])
+    assert mistral_common_accepts(good)
+    assert not mistral_common_accepts(chat(USER, CALLING, USER, ANSWER))
+
+
+SCHEMAS = st.recursive(
+    VALUES | st.sampled_from(["object", "string", ["a"], ["a", "a"], ["string", "null"]]),
+    lambda inner: st.dictionaries(
+        st.sampled_from(["type", "properties", "items", "required", "enum", "description", "title", "default", "$ref"]),
+        inner,
+        max_size=4,
+    ),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=1000, deadline=None)
+@given(SCHEMAS)
+def test_a_schema_taken_for_valid_at_first_sight_is_valid(schema: Any):
+    import jsonschema
+
+    if is_plain_schema(schema):
+        jsonschema.Draft7Validator.check_schema(schema)
+
+
+def test_checking_does_not_import_mistral_common():
+    source = Path(__file__).parents[2] / "mistraltune" / "data"
+    for name in ("checking", "message_rules", "tool_rules", "characters"):
+        text = (source / f"{name}.py").read_text()
+        assert "import mistral_common" not in text
+        assert "from mistral_common" not in text

@@ -1,0 +1,270 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import os
+import pickle
+import random
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mistraltune.data.findings import Finding
+from mistraltune.data.lines import MAX_LINE_BYTES
+from mistraltune.data.reading import ConversationFile, checked_rows, display_name, read_conversation, read_rows
+from mistraltune.errors import ConfigError, DataError
+
+GOOD = b'{"instruction": "a", "output": "b"}'
+
+
+def row(number: int) -> dict[str, Any]:
+    return {"instruction": f"question {number}", "output": f"answer {number}"}
+
+
+def write(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path
+
+
+def write_rows(path: Path, rows: list[dict[str, Any]]) -> Path:
+    return write(path, b"".join(json.dumps(row).encode() + b"\n" for row in rows))
+
+
+def findings(path: Path) -> list[Finding]:
+    return [finding for _, found in checked_rows(path) for finding in found]
+
+
+def errors(path: Path) -> list[tuple[int, str]]:
+    return [(finding.line, finding.rule) for finding in findings(path) if finding.is_error]
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"", [(1, "empty")]),
+        (b"\n \n\n", [(1, "empty")]),
+        (GOOD + b"\n" + b'{"messages":[{"ro', [(2, "json")]),
+        (GOOD, []),
+        (GOOD + b"\r\n" + GOOD + b"\r\n", []),
+        (b"\xef\xbb\xbf" + GOOD + b"\n", []),
+        (GOOD.decode().encode("utf-16"), [(1, "encoding")]),
+        (GOOD.decode().encode("utf-16-le"), [(1, "encoding")]),
+        (GOOD.decode().encode("utf-32"), [(1, "encoding")]),
+        (GOOD + b"\n" + GOOD.replace(b"a", b"\xe9"), [(2, "encoding")]),
+        (GOOD.replace(b"a", b"\\ud800"), [(1, "surrogate")]),
+        (GOOD.replace(b'"a"', b'"\\u0000"'), [(1, "nul")]),
+        (GOOD.replace(b'"a"', b'"\\\\u0000"'), []),
+        (GOOD + b"\r" + GOOD + b"\r", [(1, "newline")]),
+        (GOOD.replace(b"a", "a\u2028b\u0085c".encode()), []),
+        (GOOD[:-1] + b', "x": NaN}\n' + GOOD, [(1, "number")]),
+        (GOOD[:-1] + b', "output": "c"}\n', [(1, "duplicate-key")]),
+        (GOOD[:-1] + b', "x": ' + b"[" * 64 + b"]" * 64 + b"}", [(1, "depth")]),
+        (GOOD + GOOD + b"\n" + GOOD, [(1, "json")]),
+        (b"[" + GOOD + b"]", [(1, "json-array")]),
+        (b"[\n  " + GOOD + b"\n]\n", [(1, "json-array")]),
+        (b'{\n  "instruction": "a"\n}\n', [(1, "json")]),
+        (b"null\n[]\n1\n" + GOOD, [(1, "not-an-object"), (2, "not-an-object"), (3, "not-an-object")]),
+        (b"\x1f\x8b\x08\x00" + b"x" * 100, [(1, "compressed")]),
+        (b"PK\x03\x04" + b"x" * 100, [(1, "compressed")]),
+        (b"\xfd7zXZ\x00" + b"x" * 100, [(1, "compressed")]),
+        (b"\x28\xb5\x2f\xfd" + b"x" * 100, [(1, "compressed")]),
+        (b"BZh9" + b"x" * 100, [(1, "compressed")]),
+        (GOOD + b"\n\xef\xbb\xbf" + GOOD, [(2, "json")]),
+        (GOOD + b"\n\x1e" + GOOD, [(2, "json")]),
+    ],
+)
+def test_each_kind_of_bad_input_is_named_by_line_and_rule(tmp_path: Path, content: bytes, expected: list[Any]):
+    assert errors(write(tmp_path / "data.jsonl", content)) == expected
+
+
+def test_one_bad_line_among_many_gives_exactly_that_line(tmp_path: Path):
+    lines = [json.dumps(row(number)).encode() for number in range(1000)]
+    for bad in random.Random(0).sample(range(1000), 20):
+        content = b"\n".join(line[:-3] if number == bad else line for number, line in enumerate(lines))
+        assert errors(write(tmp_path / "data.jsonl", content)) == [(bad + 1, "json")]
+
+
+def test_a_cut_last_line_is_said_to_look_truncated(tmp_path: Path):
+    for length in range(1, len(GOOD)):
+        found = findings(write(tmp_path / "data.jsonl", GOOD + b"\n" + GOOD[:length]))
+        assert "the file looks truncated" in found[0].message or GOOD[:length] == b"{"
+
+
+def test_a_line_without_end_that_is_merely_wrong_is_not_said_to_be_truncated(tmp_path: Path):
+    found = findings(write(tmp_path / "data.jsonl", GOOD + GOOD))
+    assert "truncated" not in found[0].message
+
+
+def test_blank_lines_and_a_byte_order_mark_are_warnings_and_lines_keep_their_numbers(tmp_path: Path):
+    path = write(tmp_path / "data.jsonl", b"\xef\xbb\xbf" + GOOD + b"\n\n" + GOOD + b"\n{}\n")
+    found = [(finding.line, finding.rule, finding.is_error) for finding in findings(path)]
+    assert found == [(1, "bom", False), (2, "blank-line", False), (4, "format", True)]
+
+
+def test_lines_up_to_the_cap_are_read_and_longer_ones_refused_without_losing_the_next(tmp_path: Path):
+    def line(length: int) -> bytes:
+        frame = b'{"instruction": "a", "output": ""}'
+        return frame[:-2] + b"x" * (length - len(frame)) + frame[-2:]
+
+    longest = line(MAX_LINE_BYTES)
+    path = write(tmp_path / "data.jsonl", longest + b"\r\n" + line(MAX_LINE_BYTES + 1) + b"\n" + GOOD + b"\n{}")
+    assert errors(path) == [(2, "line-too-long"), (4, "format")]
+    path = write(tmp_path / "data.jsonl", longest + b"\n" + line(3 * MAX_LINE_BYTES) + b"\n" + GOOD)
+    assert errors(path) == [(2, "line-too-long")]
+    rows = list(read_rows(path))
+    assert rows[-1].value == {"instruction": "a", "output": "b"}
+    assert rows[-1].offset == 4 * MAX_LINE_BYTES + 2
+
+
+def test_what_is_no_regular_file_is_refused_at_once(tmp_path: Path):
+    fifo, loop = tmp_path / "fifo", tmp_path / "loop"
+    os.mkfifo(fifo)
+    loop.symlink_to(loop)
+    for path in (fifo, loop, tmp_path, Path("/dev/zero")):
+        assert errors(path) == [(0, "not-a-file")]
+
+
+def test_a_symlink_to_a_file_is_followed(tmp_path: Path):
+    link = tmp_path / "link"
+    link.symlink_to(write(tmp_path / "data.jsonl", GOOD))
+    assert errors(link) == []
+
+
+def test_a_file_that_is_not_there_is_a_mistake_in_the_command(tmp_path: Path):
+    with pytest.raises(ConfigError, match="no such file"):
+        list(read_rows(tmp_path / "absent.jsonl"))
+    with pytest.raises(ConfigError, match="no such file"):
+        ConversationFile.open(tmp_path / "absent.jsonl")
+
+
+def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path: Path):
+    path = write_rows(tmp_path / "data.jsonl", [row(number) for number in range(3)])
+    rows = read_rows(path)
+    next(rows)
+    with path.open("ab") as file:
+        file.write(GOOD)
+    assert [found.problem.rule for found in rows if found.problem] == ["changed"]
+
+
+@pytest.mark.parametrize("name", ["a\nb.jsonl", "-rf", "\udcff.jsonl", "x" * 255, "😀.jsonl"])
+def test_any_file_name_works_and_is_quoted_where_it_would_not_print(tmp_path: Path, name: str):
+    path = write(tmp_path / name, b"{}")
+    (finding,) = findings(path)
+    assert finding.file.isprintable()
+    finding.file.encode()
+    if name.isprintable():
+        assert display_name(path) == str(path)
+
+
+def test_random_bytes_in_a_good_file_never_crash_the_reader(tmp_path: Path):
+    chance = random.Random(1)
+    good = b"".join(json.dumps(row(number)).encode() + b"\n" for number in range(5))
+    for _ in range(500):
+        content = bytearray(good)
+        for _ in range(chance.randint(1, 4)):
+            content[chance.randrange(len(content))] = chance.randrange(256)
+        findings(write(tmp_path / "data.jsonl", bytes(content)))
+
+
+# Conversation files
+
+
+def test_a_conversation_file_gives_every_row_by_index_with_its_line_as_source(tmp_path: Path):
+    content = b"\xef\xbb\xbf\n" + GOOD + b"\r\n\n \n" + GOOD.replace(b"a", "é".encode()) + b"\n\n" + GOOD
+    path = write(tmp_path / "data.jsonl", content)
+    file = ConversationFile.open(path)
+    assert len(file) == 3
+    assert [conversation.messages[0].content for conversation in file] == ["a", "é", "a"]
+    assert [conversation.source for conversation in file] == [f"{path}:{line}" for line in (2, 5, 7)]
+    assert file[-1] == file[2]
+    assert [conversation.source for conversation in file[1:]] == [f"{path}:5", f"{path}:7"]
+    assert file.sha256 == hashlib.sha256(content).hexdigest()
+    assert [warning.rule for warning in file.warnings] == ["bom", *["blank-line"] * 4]
+    with pytest.raises(IndexError):
+        file[3]
+
+
+def test_opening_a_file_with_errors_names_all_of_them(tmp_path: Path):
+    path = write(tmp_path / "data.jsonl", b'{}\n{"instruction": "a", "output": 1}\n' + GOOD)
+    with pytest.raises(DataError) as caught:
+        ConversationFile.open(path)
+    found = caught.value.details["findings"]
+    assert [(finding["line"], finding["rule"]) for finding in found] == [(1, "format"), (2, "content")]
+    assert f"{path}:2 content" in caught.value.message
+
+
+def test_only_the_first_hundred_errors_are_kept_and_all_are_counted(tmp_path: Path):
+    path = write(tmp_path / "data.jsonl", b"{}\n" * 250)
+    with pytest.raises(DataError, match="250 errors") as caught:
+        ConversationFile.open(path)
+    assert len(caught.value.details["findings"]) == 100
+    assert caught.value.details["num_errors"] == 250
+
+
+def test_an_unchecked_file_refuses_a_bad_row_when_it_is_asked_for(tmp_path: Path):
+    path = write(tmp_path / "data.jsonl", GOOD + b"\n{}\n")
+    file = ConversationFile.open(path, check=False)
+    assert file[0].messages[1].content == "b"
+    with pytest.raises(DataError, match=":2 format"):
+        file[1]
+
+
+def test_a_file_that_changed_since_it_was_opened_is_refused(tmp_path: Path):
+    path = write_rows(tmp_path / "data.jsonl", [row(1), row(2)])
+    file, other = ConversationFile.open(path), ConversationFile.open(path)
+    assert file[0]
+    with path.open("ab") as handle:
+        handle.write(GOOD)
+    for opened in (file, other):
+        with pytest.raises(DataError, match="changed while it was in use"):
+            opened[0]
+
+
+def answers(file: ConversationFile) -> list[str]:
+    return [conversation.messages[1].content for conversation in file]
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_a_conversation_file_travels_to_other_processes(tmp_path: Path, method: str):
+    file = ConversationFile.open(write_rows(tmp_path / "data.jsonl", [row(number) for number in range(50)]))
+    assert pickle.loads(pickle.dumps(file))[7] == file[7]
+    with multiprocessing.get_context(method).Pool(1) as pool:
+        assert pool.apply(answers, (file,)) == answers(file)
+
+
+def test_memory_does_not_grow_with_the_size_of_the_rows(tmp_path: Path):
+    path = tmp_path / "data.jsonl"
+    with path.open("wb") as out:
+        for number in range(4000):
+            out.write(json.dumps({**row(number), "input": "x" * 5000}).encode() + b"\n")
+    tracemalloc.start()
+    try:
+        file = ConversationFile.open(path)
+        held, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(file) == 4000
+    assert held < 200_000
+    assert peak < 2_500_000 < path.stat().st_size
+
+
+# One row
+
+
+def test_a_row_is_found_by_its_number_among_rows_not_lines(tmp_path: Path):
+    path = write(tmp_path / "data.jsonl", b"\n" + GOOD + b"\n\n" + GOOD.replace(b"a", b"second") + b"\n{}\nnull")
+    assert read_conversation(path, 2).messages[0].content == "second"
+    with pytest.raises(DataError, match=":5 format"):
+        read_conversation(path, 3)
+    with pytest.raises(ConfigError, match="4 rows, so no row 5"):
+        read_conversation(path, 5)
+
+
+def test_a_row_of_a_file_that_cannot_be_read_is_refused_with_the_reason(tmp_path: Path):
+    with pytest.raises(DataError, match="json-array"):
+        read_conversation(write(tmp_path / "data.json", b"[" + GOOD + b"]"), 1)
+    with pytest.raises(DataError, match="not-a-file"):
+        read_conversation(tmp_path, 1)

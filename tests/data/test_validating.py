@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from mistraltune.data.validating import check_files
+
+
+def write(path: Path, *lines: Any) -> Path:
+    path.write_text("".join(line if isinstance(line, str) else json.dumps(line) + "\n" for line in lines))
+    return path
+
+
+def row(text: str) -> dict[str, str]:
+    return {"instruction": text, "output": "answer"}
+
+
+def test_each_file_gets_its_own_report(tmp_path: Path):
+    good = write(tmp_path / "good.jsonl", row("a"), "\n", row("b"))
+    bad = write(tmp_path / "bad.jsonl", {"messages": []}, {}, "{\n")
+    report = check_files([good, bad])
+    assert [file.as_dict() for file in report.files] == [
+        {"file": str(good), "format": "instruct", "num_rows": 2, "num_errors": 0, "num_warnings": 1},
+        {"file": str(bad), "format": "messages", "num_rows": 3, "num_errors": 3, "num_warnings": 0},
+    ]
+    assert [(finding.line, finding.rule) for finding in report.findings] == [
+        (2, "blank-line"),
+        (1, "content"),
+        (2, "format"),
+        (3, "json"),
+    ]
+    assert (report.num_errors, report.num_warnings) == (3, 1)
+
+
+def test_a_row_that_stands_twice_is_warned_about_across_files(tmp_path: Path):
+    train = write(tmp_path / "train.jsonl", row("a"), row("b"), "\n", row("a"), row("a"))
+    test = write(tmp_path / "test.jsonl", row("c"), row("b"))
+    empty = write(tmp_path / "empty.jsonl")
+    report = check_files([train, test, empty])
+    found = [str(finding) for finding in report.findings if finding.rule == "duplicate"]
+    assert found == [
+        f"{train}:4 duplicate warning: the same row as {train}:1",
+        f"{train}:5 duplicate warning: the same row as {train}:4",
+        f"{test}:2 duplicate warning: the same row as {train}:2",
+    ]
+
+
+def test_files_without_duplicates_or_rows_are_no_trouble(tmp_path: Path):
+    assert check_files([]).findings == []
+    assert check_files([write(tmp_path / "one.jsonl", row("a"))]).findings == []
