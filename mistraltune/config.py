@@ -236,25 +236,46 @@ def describe_problem(config_type: type[BaseModel], problem: dict[str, Any], orig
     suffix = f" (from {where})" if where else ""
     match problem["type"]:
         case "extra_forbidden":
-            siblings = valid_keys(config_type, problem["loc"][:-1])
-            near = difflib.get_close_matches(str(problem["loc"][-1]), siblings, n=1)
-            advice = f"did you mean {near[0]}?" if near else f"valid keys: {', '.join(siblings)}"
-            return f"{path}: unknown key{suffix}; {advice}"
+            return f"{path}: unknown key{suffix}; {advise(config_type, problem['loc'])}"
         case "missing":
-            return f"{path}: required, but not set"
+            inner = section_type(config_type, problem["loc"])
+            required = [name for name, field in inner.model_fields.items() if field.is_required()] if inner else []
+            return f"{'.'.join([path, *required[:1]])}: required, but not set"
         case _:
             return f"{path}: {problem['msg']}, got {problem['input']!r}{suffix}"
 
 
-def valid_keys(config_type: type[BaseModel], section: Sequence[str | int]) -> list[str]:
-    """Keys of the section at `section`, as far as it can be followed."""
+def advise(config_type: type[BaseModel], location: Sequence[str | int]) -> str:
+    """The key that was probably meant: one of the same section, else one of another, else all of the section."""
+    *place, name = (str(part) for part in location)
+    section = section_type(config_type, place)
+    siblings = list(section.model_fields) if section else []
+    if near := difflib.get_close_matches(name, siblings, n=1):
+        return f"did you mean {'.'.join([*place, near[0]])}?"
+    elsewhere = {path.rpartition(".")[2]: path for path in key_paths(config_type)}
+    if near := difflib.get_close_matches(name, elsewhere, n=1, cutoff=0.7):
+        return f"did you mean {elsewhere[near[0]]}?"
+    return f"valid keys: {', '.join(siblings)}"
+
+
+def section_type(config_type: type[BaseModel], place: Sequence[str | int]) -> type[BaseModel] | None:
+    """The type of the section at `place`; None where no section is."""
     current = config_type
-    for part in section:
+    for part in place:
         annotation = current.model_fields[str(part)].annotation if str(part) in current.model_fields else None
         if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
-            return []
+            return None
         current = annotation
-    return list(current.model_fields)
+    return current
+
+
+def key_paths(config_type: type[BaseModel], prefix: str = "") -> list[str]:
+    """Dotted paths of all keys of a configuration type."""
+    paths = []
+    for name in config_type.model_fields:
+        inner = section_type(config_type, [name])
+        paths += key_paths(inner, f"{prefix}{name}.") if inner else [f"{prefix}{name}"]
+    return paths
 
 
 def read_yaml(path: Path, name: str) -> Layer:

@@ -5,16 +5,29 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from mistraltune import __version__
 from mistraltune.cli import chat, config, data, evaluate, quickstart, runs, train
 from mistraltune.errors import ExitCode, MistralTuneError, Stopped
 
+
+class StoryGroup(TyperGroup):
+    """The commands in the order in which a newcomer meets them."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Names for `--help`."""
+        story = ["quickstart", "init", "data", "train", "eval", "compare", "generate", "chat", "runs", "config"]
+        return sorted(super().list_commands(ctx), key=lambda name: story.index(name) if name in story else len(story))
+
+
 app = typer.Typer(
     name="mistraltune",
+    cls=StoryGroup,
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
@@ -54,6 +67,7 @@ def root(
 
 def main() -> None:
     """Run the command line and exit with a documented code."""
+    replace_closed_streams()
     wants_json = "--json" in sys.argv
     try:
         code = app(standalone_mode=False)
@@ -66,11 +80,28 @@ def main() -> None:
         code = ExitCode.INTERRUPTED
     except typer.TyperException as error:
         code = report_usage_error(error, as_json=wants_json)
-    except BrokenPipeError:
-        # The reader (`| head`) has gone; what it did not want is no error. Keep the interpreter's last flush quiet.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except SystemExit as error:
+        # Typer and rich end with 1 where the reader (`| head`) has gone; what it did not want is no error.
+        if not isinstance(error.__context__, BrokenPipeError):
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # keeps the interpreter's last flush quiet
         code = ExitCode.OK
+    except Exception as error:
+        if wants_json:
+            print_json_error(
+                f"{type(error).__name__}: {error}", hint="this is a bug; please report it", code=ExitCode.BUG
+            )
+        raise
+    if code == ExitCode.INTERRUPTED and wants_json:
+        print_json_error("interrupted", code=code)
     sys.exit(code if isinstance(code, int) else ExitCode.OK)
+
+
+def replace_closed_streams() -> None:
+    """Let a standard stream that the caller closed (`<&-`) be an empty one, as Python leaves None in its place."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 - for as long as the process runs
 
 
 def report_usage_error(error: typer.TyperException, *, as_json: bool) -> int:
@@ -88,13 +119,20 @@ def report_error(
     message: str, *, hint: str = "", code: int, details: dict[str, object] | None = None, as_json: bool = False
 ) -> None:
     """`error:` and `hint:` on stderr; with `--json` the same as the one object on stdout."""
-    from mistraltune.cli.console import note, print_json
+    from mistraltune.cli.console import note
 
     note(f"error: {message}")
     if hint:
         note(f"hint: {hint}")
     if as_json:
-        print_json({"error": {"exit_code": int(code), "message": message, "hint": hint, **(details or {})}})
+        print_json_error(message, hint=hint, code=code, details=details)
+
+
+def print_json_error(message: str, *, hint: str = "", code: int, details: dict[str, object] | None = None) -> None:
+    """An error as the one object on stdout."""
+    from mistraltune.cli.console import print_json
+
+    print_json({"error": {"exit_code": int(code), "message": message, "hint": hint, **(details or {})}})
 
 
 def end_by_signal(number: int) -> None:

@@ -49,7 +49,7 @@ def show_config(
 
     table = Table(box=None, pad_edge=False)
     for heading in ("key", "value", "from"):
-        table.add_column(heading, overflow="fold")
+        table.add_column(heading, overflow="fold", no_wrap=heading == "key")
     for path, origin in loaded.origins.items():
         table.add_row(path, str(value_at(values, path)), origin)
     show(table)

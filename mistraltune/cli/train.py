@@ -187,6 +187,7 @@ def run_backend(
 
 def show_plan(plan: Plan, *, as_json: bool) -> None:
     """What the run would do."""
+    from mistraltune.cli.progress import describe_data
     from mistraltune.config import dump_yaml
 
     summary = plan.summary() | {"config": plan.config.model_dump(mode="json")}
@@ -194,8 +195,11 @@ def show_plan(plan: Plan, *, as_json: bool) -> None:
         print_json(summary)
         return
     show(dump_yaml(summary["config"]).rstrip())
-    show(f"run directory: {plan.path}")
+    for name, figures in (("training", summary["train"]), ("validation", summary["validation"])):
+        if figures:
+            show(describe_data(name, figures))
     show(f"steps: {plan.num_steps}")
+    show(f"run directory: {plan.path}")
 
 
 def show_run(run: RunDir, *, as_json: bool) -> None:

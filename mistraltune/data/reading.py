@@ -147,7 +147,7 @@ def _read_lines(file: BufferedReader, name: str, digest: Digest | None) -> Itera
         yield _problem(name, 1, LineError("empty", "there are no rows in the file"))
 
 
-def _read(reader: Any) -> Json:  # noqa: ANN401 - jsonlines has no types
+def _read(reader: Any) -> Json:
     """The next value of a jsonlines reader, the `LineError` that stands in its place, or `_END`."""
     try:
         return reader.read(allow_none=True)

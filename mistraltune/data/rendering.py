@@ -543,7 +543,7 @@ def _value(text: str, *, members: Callable[[list[tuple[str, Any]]], object] = di
         return text
 
 
-def _strict_json(text: str) -> Any:  # noqa: ANN401
+def _strict_json(text: str) -> Any:
     return json.loads(text, parse_constant=_refuse_constant)
 
 

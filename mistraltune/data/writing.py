@@ -24,14 +24,15 @@ def write_files(outputs: Mapping[Path, LineSource], *, sources: Iterable[Path], 
         replace: Whether files that hold something else may be replaced.
 
     Raises:
-        ConfigError: An output is a source, or holds something else and `replace` is False.
+        ConfigError: An output is a folder or a source, or holds something else and `replace` is False.
         TemporaryError: The disk refused.
     """
     for path in outputs:
-        refuse_in_place(path, sources)
+        refuse_unfit(path, sources)
     stale = [path for path, lines in outputs.items() if not holds(path, lines())]
-    if not replace:
-        refuse_to_replace(stale)
+    for path in stale:
+        if path.exists() and not replace:
+            raise ConfigError(f"{display_name(path)} exists and holds something else", hint="--force replaces it")
     for path in stale:
         try:
             with publish_file(path) as file:
@@ -41,19 +42,12 @@ def write_files(outputs: Mapping[Path, LineSource], *, sources: Iterable[Path], 
     return stale
 
 
-def refuse_in_place(path: Path, sources: Iterable[Path]) -> None:
-    """Raise where an output is one of its sources, by whatever name."""
+def refuse_unfit(path: Path, sources: Iterable[Path]) -> None:
+    """Raise where an output is a folder, or one of its sources by whatever name."""
+    if path.is_dir():
+        raise ConfigError(f"{display_name(path)} is a folder", hint="name a file")
     if path.exists() and any(source.exists() and path.samefile(source) for source in sources):
         raise ConfigError(f"{display_name(path)} would overwrite its own source", hint="write to another file")
-
-
-def refuse_to_replace(paths: Iterable[Path]) -> None:
-    """Raise where there is something else already."""
-    for path in paths:
-        if path.is_dir():
-            raise ConfigError(f"{display_name(path)} is a folder", hint="name a file")
-        if path.exists():
-            raise ConfigError(f"{display_name(path)} exists and holds something else", hint="--force replaces it")
 
 
 def holds(path: Path, lines: Iterable[bytes]) -> bool:

@@ -12,6 +12,7 @@ import pytest
 
 QUESTION = {"role": "user", "content": "Hi there."}
 ANSWER = {"role": "assistant", "content": "Hello!"}
+LONG = {"role": "user", "content": "long " * 200}
 CALL = {"id": "abcdefgh1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}
 TOOL = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "properties": {}}}}
 TOOL_ROW = {
@@ -32,7 +33,9 @@ def data(cwd: Path, *arguments: str, **environment: str) -> subprocess.Completed
     command = [sys.executable, "-m", "mistraltune", "data", *arguments]
     root = str(Path(__file__).parents[2])
     env = {**os.environ, "PYTHONPATH": root, "COLUMNS": "200", "HF_HUB_OFFLINE": "1", **environment}
-    return subprocess.run(command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    return subprocess.run(
+        command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
 
 
 def write(path: Path, *rows: Any) -> None:
@@ -84,10 +87,10 @@ def test_json_is_one_object_whether_the_data_is_good_or_bad(tmp_path: Path):
 
 
 def test_more_findings_than_are_shown_are_counted(tmp_path: Path):
-    write(tmp_path / "bad.jsonl", *[{}] * 150)
+    write(tmp_path / "bad.jsonl", *[{"id": number} for number in range(150)])
     done = data(tmp_path, "validate", "bad.jsonl")
     assert done.stdout.count(" format ") == 100
-    assert "bad.jsonl: 149 more findings are not shown\n" in done.stdout
+    assert "bad.jsonl: 50 more findings are not shown\n" in done.stdout
     assert "150 rows, 150 errors" in done.stdout
 
 
@@ -104,12 +107,12 @@ def test_a_file_that_is_not_there_is_a_usage_error(tmp_path: Path):
 
 
 def test_with_a_tokenizer_tokens_are_counted_and_long_rows_are_errors(tmp_path: Path):
-    write(tmp_path / "train.jsonl", {"messages": [QUESTION, ANSWER]}, TOOL_ROW, row("long " * 200))
+    write(tmp_path / "train.jsonl", {"messages": [QUESTION, ANSWER]}, TOOL_ROW, {"messages": [LONG, ANSWER]})
     done = data(tmp_path, "validate", "train.jsonl", "--tokenizer", "tekken", "--json")
     (file,) = json.loads(done.stdout)["files"]
     assert (file["num_rows"], file["num_sequences"]) == (3, 4)
     assert 0 < file["num_trained_tokens"] < file["num_tokens"]
-    done = data(tmp_path, "validate", "train.jsonl", "--tokenizer", "tekken", "--max-length", "100")
+    done = data(tmp_path, "validate", "train.jsonl", "--tokenizer", "tekken", "--max-length", "150")
     assert "train.jsonl:3 too-long" in done.stdout
     assert done.returncode == 3
 
@@ -134,11 +137,13 @@ def test_checking_without_a_tokenizer_imports_nothing_heavy(tmp_path: Path):
     write(tmp_path / "train.jsonl", {"messages": [QUESTION, ANSWER]})
     code = (
         "import sys; from mistraltune.cli.data import app; app(['validate', 'train.jsonl'], standalone_mode=False);"
-        "print([name for name in ('torch', 'transformers', 'mistral_common', 'numpy', 'pydantic', 'jsonschema')"
+        "print([name for name in ('torch', 'transformers', 'mistral_common', 'numpy', 'jsonschema')"
         " if name in sys.modules])"
     )
     env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True, check=False
+    )
     assert done.stdout.endswith("\n[]\n")
 
 
@@ -206,15 +211,15 @@ def test_show_brackets_what_is_trained_where_there_is_no_terminal(tmp_path: Path
     write(tmp_path / "train.jsonl", "\n", {"messages": [QUESTION, ANSWER]})
     done = data(tmp_path, "show", "train.jsonl", "--row", "1")
     assert done.stdout == "<s>[INST]Hi there.[/INST]⟦Hello!</s>⟧\n"
-    assert done.stderr == "train.jsonl:2: 8 tokens, 3 of them trained\n"
+    assert done.stderr == "train.jsonl:2: 9 tokens, 3 of them trained\n"
 
 
 def test_show_as_json_gives_ids_mask_and_text_of_each_sequence(tmp_path: Path):
     write(tmp_path / "train.jsonl", {"messages": [QUESTION, ANSWER]}, TOOL_ROW)
     shown = json.loads(data(tmp_path, "show", "train.jsonl", "--row", "1", "--tokenizer", "tekken", "--json").stdout)
     assert shown["text"] == "<s>[INST]Hi there.[/INST]Hello!</s>"
-    assert shown["loss_mask"] == [0] * 5 + [1] * 3
-    assert len(shown["token_ids"]) == 8
+    assert shown["loss_mask"] == [0] * 6 + [1] * 3
+    assert len(shown["token_ids"]) == 9
     shown = json.loads(data(tmp_path, "show", "train.jsonl", "--row", "2", "--json").stdout)
     assert [set(sequence) for sequence in shown["sequences"]] == [{"token_ids", "loss_mask", "text"}] * 2
 

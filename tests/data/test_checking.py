@@ -292,8 +292,24 @@ VALUES = st.sampled_from(
     ]
 )
 KEYS = st.sampled_from(
-    ["role", "content", "tool_calls", "tool_call_id", "name", "weight", "prefix", "id", "type", "function"]
-    + ["arguments", "parameters", "description", "strict", "extra", "text"]
+    [
+        "role",
+        "content",
+        "tool_calls",
+        "tool_call_id",
+        "name",
+        "weight",
+        "prefix",
+        "id",
+        "type",
+        "function",
+        "arguments",
+        "parameters",
+        "description",
+        "strict",
+        "extra",
+        "text",
+    ]
 )
 TURNS = st.sampled_from(
     [

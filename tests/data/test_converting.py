@@ -249,7 +249,7 @@ def test_all_rows_that_cannot_be_converted_are_listed(tmp_path: Path):
 def test_a_broken_line_stops_the_conversion(tmp_path: Path):
     source = tmp_path / "in.jsonl"
     source.write_text('{"conversations": [\n')
-    with pytest.raises(DataError, match="in.jsonl:1 json"):
+    with pytest.raises(DataError, match=r"in\.jsonl:1 json"):
         convert_file(source, tmp_path / "out.jsonl")
 
 
@@ -276,6 +276,12 @@ def test_a_file_is_never_converted_in_place(tmp_path: Path):
         with pytest.raises(ConfigError, match="its own source"):
             convert_file(source, target, replace=True)
     assert source.read_bytes() == before
+
+
+def test_a_folder_is_never_replaced(tmp_path: Path):
+    source = write(tmp_path / "in.jsonl", {"conversations": [QUESTION, ANSWER]})
+    with pytest.raises(ConfigError, match="is a folder"):
+        convert_file(source, tmp_path, replace=True)
 
 
 def test_converting_twice_changes_nothing_and_other_content_is_not_replaced_unasked(tmp_path: Path):

@@ -33,7 +33,7 @@ def test_sizes_are_the_shares_asked_for_and_every_line_is_copied_once_in_order(t
     assert done.num_duplicates == 0
     copied = parts(tmp_path / "out")
     assert {name: len(rows) for name, rows in copied.items()} == done.num_rows
-    assert sorted(sum(copied.values(), [])) == sorted(lines)
+    assert sorted(line for rows in copied.values() for line in rows) == sorted(lines)
     for rows in copied.values():
         assert rows == [line for line in lines if line in rows]
 

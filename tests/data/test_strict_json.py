@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -44,10 +45,8 @@ def test_every_document_that_must_parse_does_but_those_with_duplicate_keys():
 @needs_suite
 def test_a_document_that_may_be_either_never_crashes():
     for path in documents("i"):
-        try:
+        with contextlib.suppress(LineError):
             loads(path.read_bytes())
-        except LineError as error:
-            assert error.message
 
 
 @pytest.mark.parametrize(
