@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from mistraltune.config import TrainConfig
 from mistraltune.data.conversation import Conversation, ToolCall
-from mistraltune.data.rendering import Rendered
+from mistraltune.data.rendered import Rendered
 from mistraltune.results import EvalReport, ModelRef, TrainResult
 from mistraltune.runs import RunDir
 

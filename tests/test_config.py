@@ -8,7 +8,6 @@ from pydantic import BaseModel
 
 from mistraltune.backends.local import LocalOptions
 from mistraltune.config import (
-    EvalConfig,
     LoadedConfig,
     TrainConfig,
     dump_yaml,
@@ -165,7 +164,7 @@ def test_all_problems_are_listed_at_once_with_key_origin_and_advice(tmp_path: Pa
     assert error.details["problems"] == [
         "data.train_file: required, but not set",
         f"training.batch_size: Input should be greater than or equal to 1, got 0 (from {file})",
-        f"training.lerning_rate: unknown key (from {file}); did you mean learning_rate?",
+        f"training.lerning_rate: unknown key (from {file}); did you mean training.learning_rate?",
         "lora.dropout: Input should be less than 1, got 2 (from --set)",
         f"rank: unknown key (from {file}); valid keys: "
         "model, revision, quantization, data, training, lora, output_dir, run_id, local",
@@ -264,7 +263,7 @@ def test_an_option_that_a_backend_needs_is_asked_for_by_its_key(minimal: str) ->
 
     needy = train_config_type("needy", NeedyOptions)
     assert load_config(needy, files=[minimal], overrides=["needy.address=here"]).config.needy.address == "here"
-    with pytest.raises(ConfigError, match="needy: required, but not set"):
+    with pytest.raises(ConfigError, match="needy.address: required, but not set"):
         load_config(needy, files=[minimal])
 
 
@@ -299,9 +298,8 @@ def test_an_unknown_name_lists_the_shipped_ones() -> None:
     assert error.hint == "give a YAML file or a shipped name: base, cpu, lora_r16a32, lora_r32a64, lora_r8a16"
 
 
-@pytest.mark.parametrize("config_type", [LOCAL, EvalConfig])
-def test_the_schema_describes_every_key(config_type: type[BaseModel]) -> None:
-    schema = config_type.model_json_schema()
+def test_the_schema_describes_every_key() -> None:
+    schema = LOCAL.model_json_schema()
     sections = {"": schema, **schema.get("$defs", {})}
     undescribed = [
         f"{name}.{key}"

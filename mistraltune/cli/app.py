@@ -107,8 +107,7 @@ def replace_closed_streams() -> None:
 def report_usage_error(error: typer.TyperException, *, as_json: bool) -> int:
     """Print a mistake in the command itself; a group called without a command shows its help."""
     context = getattr(error, "ctx", None)
-    if type(error).__name__ == "NoArgsIsHelpError":
-        sys.stderr.write(f"{error.format_message()}\n")
+    if type(error).__name__ == "NoArgsIsHelpError":  # Typer has printed the help already
         return ExitCode.USAGE
     hint = f"see `{context.command_path} --help`" if context else "see `mistraltune --help`"
     report_error(error.format_message(), hint=hint, code=ExitCode.USAGE, as_json=as_json)

@@ -35,6 +35,7 @@ def generate(
     as_json: JsonOption = False,
 ) -> None:
     """Answer prompts and exit."""
+    from mistraltune.data.characters import escaped
     from mistraltune.data.conversation import ask
     from mistraltune.errors import ConfigError
     from mistraltune.interfaces import Sampling
@@ -56,7 +57,7 @@ def generate(
     for index, (text, completion) in enumerate(zip(texts, completions, strict=True)):
         if len(texts) > 1:
             show(f"{'' if index == 0 else chr(10)}> {text}")
-        show(completion.text)
+        show(escaped(completion.text))
         if completion.finish_reason == "length":
             note(f"(cut at {max_new_tokens} tokens; raise --max-new-tokens for more)")
 
@@ -70,6 +71,7 @@ def chat(
     seed: Seed = None,
 ) -> None:
     """Talk to a model; answers are streamed. /reset forgets the conversation, /exit or Ctrl-D ends it."""
+    from mistraltune.data.characters import escaped
     from mistraltune.data.conversation import Conversation, Message
     from mistraltune.interfaces import Sampling
 
@@ -91,7 +93,7 @@ def chat(
             answer = ""
             for piece in opened.stream(conversation, sampling):
                 answer += piece
-                sys.stdout.write(piece)
+                sys.stdout.write(escaped(piece))
                 sys.stdout.flush()
             sys.stdout.write("\n")
             conversation = Conversation(messages=(*conversation.messages, Message(role="assistant", content=answer)))

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mistraltune.cli.console import show
+from mistraltune.data.characters import escaped
 from mistraltune.evaluation.comparing import Pair, paired
 from mistraltune.evaluation.wording import evidence, figure, headline, label, shorten, signed, signed_span, span
 from mistraltune.results import Answer, AnswerPair, Comparison, EvalReport, Prediction
@@ -73,7 +74,7 @@ def show_answers(pairs: Sequence[AnswerPair]) -> None:
     """Print each prompt with both answers beside each other, in full."""
     for pair in pairs:
         table = answers_table(last_message(pair.prompt))
-        table.add_row(Text(visible(answer_text(pair.base))), Text(visible(answer_text(pair.fine_tuned))))
+        table.add_row(Text(escaped(answer_text(pair.base))), Text(escaped(answer_text(pair.fine_tuned))))
         show(table)
 
 
@@ -115,10 +116,5 @@ def last_message(prompt: Sequence[dict[str, Any]]) -> str:
 
 def cell(text: str) -> Text:
     """Text for a table cell: literal, of bounded length."""
-    shown = visible(text)
+    shown = escaped(text)
     return Text(shown if len(shown) <= CELL_LENGTH else f"{shown[:CELL_LENGTH].rstrip()} ...")
-
-
-def visible(text: str) -> str:
-    """`text` with control characters escaped: what a model writes must not steer the terminal."""
-    return "".join(mark if mark.isprintable() or mark in "\n\t" else f"\\x{ord(mark):02x}" for mark in text)

@@ -13,7 +13,7 @@ from mistraltune.cli.console import JsonOption, note, print_json, show, stdout
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from mistraltune.data.rendering import Rendered
+    from mistraltune.data.rendered import Rendered
     from mistraltune.data.validating import CheckReport, FileReport
     from mistraltune.interfaces import Renderer
 

@@ -28,7 +28,7 @@ BatchSize = Annotated[
 OutputDir = Annotated[
     Path | None,
     typer.Option(
-        "--output-dir", help="Where predictions and report go.  [default: the run's evals/, or outputs/evals]"
+        "--output-dir", help="Where predictions and report go.", show_default="the run's evals/, or outputs/evals"
     ),
 ]
 

@@ -117,6 +117,10 @@ class RunProgress:
         else:
             note(f"step {event['step']}/{self.num_steps}  validation loss {event['val_loss']:.4f}")
 
+    def show_end(self, event: Event) -> None:
+        """Take the bar away."""
+        self.stop_bar()
+
     def update_bar(self, step: int) -> None:
         """Redraw the bar with the newest figures."""
         if self._bar and self._task is not None:
@@ -142,7 +146,8 @@ def describe_data(name: str, figures: dict[str, Any]) -> str:
     share = 100 * figures["num_trained_tokens"] / max(figures["num_tokens"], 1)
     line = (
         f"{name}: {figures['num_rows']:,} rows, {figures['num_sequences']:,} sequences, "
-        f"{figures['num_tokens']:,} tokens, {figures['num_trained_tokens']:,} trained ({share:.1f} %), longest {figures['longest']:,}"
+        f"{figures['num_tokens']:,} tokens, {figures['num_trained_tokens']:,} trained ({share:.1f} %), "
+        f"longest {figures['longest']:,}"
     )
     for what in ("dropped", "truncated"):
         if figures.get(f"num_{what}"):

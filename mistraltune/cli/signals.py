@@ -6,8 +6,12 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from mistraltune.errors import Stopped
+
+if TYPE_CHECKING:
+    from mistraltune.runs import Event
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -17,7 +21,7 @@ class StopRequest:
 
     Attributes:
         signal_number: The signal that came, 0 while none has.
-        can_wait: Whether somebody polls: set once training steps run. Before that, a signal stops at once.
+        can_wait: Whether somebody polls: true while training steps run. Otherwise a signal stops at once.
     """
 
     def __init__(self) -> None:
@@ -28,13 +32,18 @@ class StopRequest:
         """Whether to stop; what a run polls as `should_stop`."""
         return self.signal_number != 0
 
+    def hear(self, event: Event) -> None:
+        """Follow a run's events to know whether its steps poll."""
+        if event["event"] in ("begin", "end"):
+            self.can_wait = event["event"] == "begin"
+
     def handle(self, number: int, frame: FrameType | None) -> None:
         """Note the signal; the next one has its ordinary effect."""
         self.signal_number = number
         for each in STOP_SIGNALS:
             signal.signal(each, signal.SIG_DFL)
         if not self.can_wait:
-            raise Stopped("stopped before training began; nothing was changed")
+            raise Stopped("stopped", hint="the same command goes on from what is finished")
 
 
 @contextmanager

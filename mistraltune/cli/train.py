@@ -172,7 +172,7 @@ def run_backend(
     with stop_on_signals() as stop, RunProgress(as_json=as_json) as progress:
 
         def on_event(event: dict[str, Any]) -> None:
-            stop.can_wait = stop.can_wait or event["event"] == "begin"
+            stop.hear(event)
             progress(event)
 
         if dry_run:

@@ -10,7 +10,7 @@ from typing import Literal, overload
 
 from mistraltune.data.conversation import Conversation
 from mistraltune.data.findings import Finding, Findings, counted
-from mistraltune.data.rendering import Rendered, RowError, turn_starts
+from mistraltune.data.rendered import Rendered, RowError, turn_starts
 from mistraltune.errors import DataError
 
 OnTooLong = Literal["error", "drop", "truncate"]

@@ -13,13 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mistraltune.data.conversation import Conversation, Message, ToolCall
-from mistraltune.errors import ConfigError, DataError
+from mistraltune.data.mistral_request import finetuning_request
+from mistraltune.data.rendered import Rendered, RowError, check_text, turn_starts
+from mistraltune.errors import ConfigError
 
 if TYPE_CHECKING:
-    from mistral_common.protocol.instruct.messages import ChatMessage
-    from mistral_common.protocol.instruct.request import ChatCompletionRequest
-    from mistral_common.protocol.instruct.tool_calls import Tool
-    from mistral_common.protocol.instruct.tool_calls import ToolCall as MistralToolCall
     from mistral_common.tokens.tokenizers.mistral import MistralTokenizer
 
     AnyMistralTokenizer = MistralTokenizer[Any, Any, Any, Any, Any]
@@ -29,76 +27,6 @@ TOKENIZER_NAMES = ("v1", "v2", "v3", "v7", "v7m1", "tekken", "tekken_240718")
 
 _MERGED_BY = "\n\n"  # mistral-common joins neighbouring messages of one role with an empty line
 _OTHER_TOKENIZER = "mend the row, or take a model whose tokenizer can hold it"
-
-
-@dataclass(frozen=True, slots=True)
-class Rendered:
-    """One sequence as a model reads it.
-
-    Attributes:
-        token_ids: The sequence, beginning-of-sequence token included.
-        loss_mask: As long as `token_ids`; True where the token is trained.
-    """
-
-    token_ids: list[int]
-    loss_mask: list[bool]
-
-    @property
-    def num_trained_tokens(self) -> int:
-        """How many tokens carry loss."""
-        return sum(self.loss_mask)
-
-
-class RowError(DataError):
-    """A row that a model cannot be trained on or asked with.
-
-    Attributes:
-        rule: Short id, such as `tokenizer-drops`.
-        reason: What is wrong; `message` is the row's name and this.
-    """
-
-    def __init__(self, conversation: Conversation, rule: str, reason: str, *, hint: str = "") -> None:
-        super().__init__(f"{conversation.source}: {reason}" if conversation.source else reason, hint=hint)
-        self.rule = rule
-        self.reason = reason
-
-
-def check_text(conversation: Conversation) -> None:
-    """Refuse text that no tokenizer can hold: half of a surrogate pair, which tokenizers replace silently.
-
-    Raises:
-        RowError: `half-character`.
-    """
-    for number, message in enumerate(conversation.messages, start=1):
-        try:
-            for text in _texts(message):
-                text.encode()
-        except UnicodeEncodeError as error:
-            reason = f"message {number} ({message.role}) holds half of a surrogate pair, which is no text"
-            hint = "write the whole character, or leave it out"
-            raise RowError(conversation, "half-character", reason, hint=hint) from error
-
-
-def _texts(message: Message) -> Iterator[str]:
-    yield message.content
-    for call in message.tool_calls:
-        yield call.arguments
-
-
-def turn_starts(messages: Sequence[Message]) -> list[int]:
-    """Index of each turn's first message: a user message that no user message precedes, or an opening greeting.
-
-    System messages neither begin nor part a turn; those before the first turn belong to none.
-    """
-    starts: list[int] = []
-    previous = ""
-    for index, message in enumerate(messages):
-        if message.role == "system":
-            continue
-        if not previous or (message.role == "user" and previous != "user"):
-            starts.append(index)
-        previous = message.role
-    return starts
 
 
 class MistralRenderer:
@@ -276,7 +204,7 @@ class MistralRenderer:
         self, conversation: Conversation, messages: Sequence[Message], tokenizer: AnyMistralTokenizer
     ) -> list[int]:
         with _refusing(conversation):
-            request = _request(messages, conversation.tools)
+            request = finetuning_request(messages, conversation.tools)
             return list(tokenizer.encode_chat_completion(request).tokens)
 
     def _check_complete(
@@ -452,60 +380,6 @@ def _expected_blocks(messages: Sequence[Message], *, has_tools: bool) -> dict[st
         "TOOL_RESULTS": (num_results, "a tool result"),
         "AVAILABLE_TOOLS": (int(has_tools and "user" in roles), "the tools"),
     }
-
-
-def _request(messages: Sequence[Message], tools: Sequence[dict[str, Any]]) -> ChatCompletionRequest[ChatMessage]:
-    from mistral_common.protocol.instruct.request import ChatCompletionRequest
-
-    return ChatCompletionRequest(
-        messages=[_chat_message(message) for message in messages],
-        tools=[_tool(definition) for definition in tools] or None,
-    )
-
-
-def _chat_message(message: Message) -> ChatMessage:
-    from mistral_common.protocol.instruct.messages import (
-        FinetuningAssistantMessage,
-        SystemMessage,
-        ToolMessage,
-        UserMessage,
-    )
-
-    match message.role:
-        case "system":
-            return SystemMessage(content=message.content)
-        case "user":
-            return UserMessage(content=message.content)
-        case "tool":
-            return ToolMessage(
-                content=message.content, tool_call_id=message.tool_call_id or None, name=message.name or None
-            )
-        case "assistant":
-            calls = [_tool_call(call) for call in message.tool_calls] or None
-            return FinetuningAssistantMessage(content=message.content, tool_calls=calls, weight=message.weight)
-
-
-def _tool_call(call: ToolCall) -> MistralToolCall:
-    from mistral_common.protocol.instruct.tool_calls import FunctionCall
-    from mistral_common.protocol.instruct.tool_calls import ToolCall as MistralToolCall
-
-    function = FunctionCall(name=call.name, arguments=call.arguments)
-    return MistralToolCall(id=call.id, function=function) if call.id else MistralToolCall(function=function)
-
-
-def _tool(definition: dict[str, Any]) -> Tool:
-    """The tool as mistral-common writes it.
-
-    Raises:
-        ValueError: The definition has fields that it would leave out.
-    """
-    from mistral_common.protocol.instruct.tool_calls import Function, Tool
-
-    tool = Tool.from_openai(definition)
-    unknown = sorted({*definition} - {*Tool.model_fields} | {*definition["function"]} - {*Function.model_fields})
-    if unknown:
-        raise ValueError(f"tool {tool.function.name!r} has fields that the tokenizer drops: {', '.join(unknown)}")
-    return tool
 
 
 @contextmanager

@@ -117,7 +117,7 @@ def test_compare_shows_answers_to_prompts_side_by_side(run, good, bad, tmp_path)
     assert "│ hi there " in out
     assert out.index("hello") < out.index("ticket 1") < out.index("ticket 2")
     assert "\x1b" not in out
-    assert "\\x1b[31m[bold]we[/bold]" in out.replace("\n", "")
+    assert "\\u001b[31m[bold]we[/bold]" in out.replace("\n", "")
 
 
 def test_compare_with_an_eval_file_says_what_changed(run, good, bad, eval_file, tmp_path):

@@ -7,7 +7,8 @@ import pytest
 
 from mistraltune.data.conversation import Conversation, Message
 from mistraltune.data.fitting import Fitted, as_finding, check_rendered, fit, measure, without_oldest_turns
-from mistraltune.data.rendering import MistralRenderer, Rendered, RowError
+from mistraltune.data.rendered import Rendered, RowError
+from mistraltune.data.rendering import MistralRenderer
 from mistraltune.errors import DataError
 
 BOS, END = 1, 2

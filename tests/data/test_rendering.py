@@ -19,7 +19,8 @@ from mistral_common.tokens.tokenizers.mistral import MistralTokenizer
 from mistraltune.data.conversation import Conversation, Message, ToolCall, ask
 from mistraltune.data.converting import convert_file
 from mistraltune.data.reading import ConversationFile
-from mistraltune.data.rendering import TOKENIZER_NAMES, MistralRenderer, RowError, turn_starts
+from mistraltune.data.rendered import RowError, turn_starts
+from mistraltune.data.rendering import TOKENIZER_NAMES, MistralRenderer
 from mistraltune.errors import ConfigError
 
 INSTRUCT_DATA = Path(__file__).parents[2].parent / "shared" / "data" / "instruct"

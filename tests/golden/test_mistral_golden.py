@@ -16,7 +16,8 @@ from mistral_common.protocol.instruct.validator import ValidationMode
 from mistral_common.tokens.tokenizers.mistral import MistralTokenizer
 
 from mistraltune.data.conversation import Conversation, Message, ToolCall
-from mistraltune.data.rendering import MistralRenderer, Rendered
+from mistraltune.data.rendered import Rendered
+from mistraltune.data.rendering import MistralRenderer
 
 GOLDEN = Path(__file__).parent / "mistral"
 SHIPPED = {

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from mistraltune.data.conversation import Conversation
-from mistraltune.data.rendering import Rendered
+from mistraltune.data.rendered import Rendered
 from mistraltune.interfaces import Renderer
 
 IGNORED = -100

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from mistraltune.data.conversation import Conversation, Message, ToolCall, ask
-from mistraltune.data.rendering import Rendered, RowError, check_text
+from mistraltune.data.rendered import Rendered, RowError, check_text
 from mistraltune.errors import ConfigError
 
 if TYPE_CHECKING:

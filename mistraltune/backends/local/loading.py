@@ -30,7 +30,7 @@ def quiet_libraries() -> None:
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.disable_progress_bar()
-    # The trainer notes that its stand-in tokenizer pads with another token than the model; no batch is ever padded by it.
+    # The trainer's stand-in tokenizer pads with another token than the model; no batch is ever padded by it.
     logging.getLogger("transformers.trainer_utils").addFilter(lambda record: "PAD/BOS/EOS" not in record.msg)
 
 

@@ -147,6 +147,10 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
         self.last_totals = dict(self.trainer.totals)
         self.trainer.run.emit("begin", step=state.global_step, num_steps=state.max_steps)
 
+    def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Tell that no step comes any more."""
+        self.trainer.run.emit("end", step=state.global_step)
+
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
         """Save where a stop is wanted; log where something is saved, so that a checkpoint has its figures."""
         self.trainer.run.emit("tick", step=state.global_step)

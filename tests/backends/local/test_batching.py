@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from mistraltune.backends.local.batching import IGNORED, lay_out, pack
-from mistraltune.data.rendering import Rendered
+from mistraltune.data.rendered import Rendered
 
 
 def sequences(lengths: list[int], *, seed: int = 0, vocabulary: int = 500) -> list[Rendered]:

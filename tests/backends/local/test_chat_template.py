@@ -14,7 +14,8 @@ from transformers import PreTrainedTokenizerFast
 
 from mistraltune.backends.local.chat_template import ChatTemplateRenderer
 from mistraltune.data.conversation import Conversation, Message, ToolCall, ask
-from mistraltune.data.rendering import MistralRenderer, Rendered, RowError
+from mistraltune.data.rendered import Rendered, RowError
+from mistraltune.data.rendering import MistralRenderer
 from mistraltune.errors import ConfigError
 
 SENTENCES = ["What is the capital of France?", "The capital of France is Paris.", "Hello there, how are you today?"]
