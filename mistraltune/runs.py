@@ -158,6 +158,7 @@ class RunDir:
             publish_json(self.path / ".holder.json", holder)
             yield
         finally:
+            (self.path / ".holder.json").unlink(missing_ok=True)
             self._lock.release()
 
     def _holder(self) -> str:

@@ -21,7 +21,7 @@ CommandLine = Callable[..., subprocess.CompletedProcess[str]]
 MODULES_AFTER = """
 import atexit, json, sys
 from mistraltune.cli.app import main
-atexit.register(lambda: print("\\n" + json.dumps([name for name in sys.modules if name.startswith("mistraltune_echo")])))
+atexit.register(lambda: print("\\n" + json.dumps([name for name in sys.modules if "mistraltune_echo" in name])))
 main()
 """
 
@@ -53,6 +53,10 @@ def result(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
     assert done.returncode == 0, done.stderr
     value: dict[str, Any] = json.loads(done.stdout)
     return value
+
+
+def train(with_echo: CommandLine, *options: str) -> dict[str, Any]:
+    return result(with_echo(*TRAIN, *options, "--json"))
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -116,7 +120,7 @@ def test_the_schema_holds_the_plugins_own_section(with_echo: CommandLine) -> Non
 
 
 def test_a_plugin_trains_and_leaves_a_run_like_any_other(with_echo: CommandLine, tmp_path: Path) -> None:
-    trained = result(with_echo(*TRAIN, "--val-file", "triage/val.jsonl", "--set", "training.max_steps=5", "--json"))
+    trained = train(with_echo, "--val-file", "triage/val.jsonl", "--set", "training.max_steps=5")
     assert (trained["run_dir"], trained["status"]) == ("outputs/run", "finished")
     shown = result(with_echo("runs", "show", "run", "--json"))
     assert shown["metrics"]["num_rows"] == 8
@@ -129,16 +133,16 @@ def test_a_plugin_trains_and_leaves_a_run_like_any_other(with_echo: CommandLine,
 
 
 def test_train_leaves_a_finished_run_untouched(with_echo: CommandLine, tmp_path: Path) -> None:
-    first = with_echo(*TRAIN)
+    first = train(with_echo)
     before = contents(tmp_path / "outputs" / "run")
-    again = with_echo(*TRAIN)
-    assert (again.returncode, again.stdout) == (0, first.stdout)
+    again = with_echo(*TRAIN, "--json")
+    assert result(again) == first
     assert "outputs/run has finished already; nothing to do" in again.stderr
-    assert {name for name in before if before[name] != contents(tmp_path / "outputs" / "run")[name]} <= {".holder.json"}
+    assert contents(tmp_path / "outputs" / "run") == before
 
 
 def test_another_option_of_the_plugin_is_another_run(with_echo: CommandLine) -> None:
-    with_echo(*TRAIN)
+    train(with_echo)
     other = with_echo(*TRAIN, "--set", "echo.repeats=3")
     assert other.returncode == 2
     assert "error: outputs/run holds another run; different: config.echo.repeats\n" in other.stderr
@@ -253,7 +257,7 @@ def test_a_plugins_evaluator_judges_a_plugins_model(with_echo: CommandLine, tmp_
     report = result(with_echo(*command))
     assert report["model"] == {"backend": "echo", "model": "anything", "quantization": "none"}
     assert (report["evaluator"], report["num_examples"]) == ("length", 4)
-    assert report["metrics"]["length"] == 6.75
+    assert report["metrics"]["length"] == 7.25
     with (tmp_path / report["predictions_file"]).open() as file:
         assert json.loads(next(file))["text"] == "Why is there a fee on my bill?"
 
@@ -264,17 +268,17 @@ def test_a_plugins_model_is_judged_by_the_built_in_evaluator(with_echo: CommandL
 
 
 def test_a_run_of_a_plugin_is_compared_with_its_base(with_echo: CommandLine) -> None:
-    with_echo(*TRAIN, "--set", "echo.repeats=3")
+    train(with_echo, "--set", "echo.repeats=3")
     models = ("--base-model", "echo:hello", "--fine-tuned-model", "outputs/run")
     compared = result(
         with_echo("compare", *models, "--eval-file", "triage/test.jsonl", "--evaluator", "length", "--json")
     )
-    assert compared["differences"]["length"]["value"] == 13.5
+    assert compared["differences"]["length"]["value"] == 14.5
     assert (compared["wins"], compared["ties"], compared["losses"]) == (4, 0, 0)
 
 
 def test_a_run_of_a_plugin_answers_prompts(with_echo: CommandLine) -> None:
-    with_echo(*TRAIN, "--set", "echo.repeats=2")
+    train(with_echo, "--set", "echo.repeats=2")
     done = with_echo("generate", "--model", "outputs/run", "hello there")
     assert (done.returncode, done.stdout) == (0, "hello there hello there\n")
 

@@ -211,6 +211,12 @@ def test_a_killed_process_holds_no_lock(run: RunDir) -> None:
             assert run.is_locked()
 
 
+def test_who_held_a_lock_is_forgotten_with_it(run: RunDir) -> None:
+    with run.locked():
+        assert json.loads((run.path / ".holder.json").read_text())["pid"] == os.getpid()
+    assert not (run.path / ".holder.json").exists()
+
+
 def test_an_error_lets_go_of_the_lock(run: RunDir) -> None:
     with pytest.raises(ZeroDivisionError), run.locked():
         _ = 1 / 0

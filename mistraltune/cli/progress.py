@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     from mistraltune.runs import Event
 
+STEP_FIGURES = {"loss": ("loss", ".4f"), "learning_rate": ("lr", ".2e"), "tokens_per_second": ("tok/s", ".0f")}
+"""What a step event tells, with its label and format."""
+
 
 class RunProgress:
     """Listens to a run (`on_event`) and shows it on stderr.
@@ -96,18 +99,16 @@ class RunProgress:
             self._bar.update(self._task, completed=event["step"])
 
     def show_step(self, event: Event) -> None:
-        """The figures of a logged step."""
-        self.figures |= {
-            "loss": f"{event['loss']:.4f}",
-            "lr": f"{event['learning_rate']:.2e}",
-            "tok/s": f"{event['tokens_per_second']:.0f}",
-        }
+        """The figures of a logged step; a backend tells those that it knows."""
+        self.figures |= {label: format(event[key], spec) for key, (label, spec) in STEP_FIGURES.items() if key in event}
         if self._bar and self._task is not None:
             self.update_bar(event["step"])
             return
-        per_step = event["seconds"] / event["step"]
-        left = timedelta(seconds=round(per_step * (self.num_steps - event["step"])))
-        note(f"step {event['step']}/{self.num_steps}  {join_figures(self.figures)}  eta {left}")
+        line = f"step {event['step']}/{self.num_steps}  {join_figures(self.figures)}"
+        if "seconds" in event:
+            per_step = event["seconds"] / event["step"]
+            line += f"  eta {timedelta(seconds=round(per_step * (self.num_steps - event['step'])))}"
+        note(line)
 
     def show_validation(self, event: Event) -> None:
         """The validation loss."""
