@@ -35,7 +35,7 @@ class ModelRef(Result):
     def __str__(self) -> str:
         """How a report names it."""
         name = self.adapter or self.model
-        notes = [self.quantization] if self.quantization != "none" else []
+        notes: list[str] = [self.quantization] if self.quantization != "none" else []
         notes += [f"base {self.model}"] if self.adapter else []
         return f"{name} ({', '.join(notes)})" if notes else name
 

@@ -263,7 +263,7 @@ def test_an_option_that_a_backend_needs_is_asked_for_by_its_key(minimal: str) ->
 
     needy = train_config_type("needy", NeedyOptions)
     assert load_config(needy, files=[minimal], overrides=["needy.address=here"]).config.needy.address == "here"
-    with pytest.raises(ConfigError, match="needy.address: required, but not set"):
+    with pytest.raises(ConfigError, match=r"needy\.address: required, but not set"):
         load_config(needy, files=[minimal])
 
 

@@ -185,13 +185,14 @@ def test_text_from_outside_is_never_taken_for_markup(mistraltune: CommandLine) -
         ("train local --config cpu --set training.seed --json", 2),
         ("train local --config nonsense --json", 2),
         ("data validate bad.jsonl --json", 3),
-        ("generate --model nobody/no-such-model hello --json", 5),
+        ("data show good.jsonl --row 1 --model nobody/no-such-model --json", 5),
     ],
 )
 def test_with_json_an_error_is_one_object_on_stdout_and_words_on_stderr(
     mistraltune: CommandLine, tmp_path: Path, arguments: str, code: int
 ) -> None:
-    (tmp_path / "bad.jsonl").write_text('{"instruction": "no answer"}\n')
+    (tmp_path / "good.jsonl").write_text('{"instruction": "one", "output": "two"}\n')
+    (tmp_path / "bad.jsonl").write_text('{"instruction": "one"}\n')
     done = mistraltune(*arguments.split())
     (line,) = done.stdout.splitlines()
     error = json.loads(line)["error"]

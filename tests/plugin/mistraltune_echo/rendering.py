@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mistraltune.data.conversation import Conversation, ToolCall
-from mistraltune.data.rendering import Rendered
+from mistraltune.data.rendered import Rendered
 
 BOS, EOS = 2, 3  # control characters that mean the start and the end of text
 

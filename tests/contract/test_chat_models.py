@@ -1,0 +1,50 @@
+"""What every ChatModel owes those who ask it, built in or from a plugin."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from mistraltune_echo import EchoBackend
+
+from mistraltune.backends.local import LocalBackend
+from mistraltune.data.conversation import ask
+from mistraltune.interfaces import ChatModel, Sampling
+from mistraltune.results import ModelRef
+
+PROMPTS = [ask("one two three four five"), ask("six"), ask("seven eight nine")]
+
+
+@pytest.fixture(scope="module", params=["local", "echo"])
+def model(request: pytest.FixtureRequest, tiny_model: Path) -> Iterator[ChatModel]:
+    if request.param == "local":
+        opened: ChatModel = LocalBackend().chat_model(ModelRef(model=str(tiny_model)))
+    else:
+        opened = EchoBackend().chat_model(ModelRef(backend="echo", model="anything"))
+    yield opened
+    opened.close()
+
+
+def test_every_prompt_gets_one_completion_in_order(model: ChatModel) -> None:
+    together = [completion.text for completion in model.generate(PROMPTS, Sampling(max_new_tokens=3, batch_size=1))]
+    alone = [next(iter(model.generate([prompt], Sampling(max_new_tokens=3)))).text for prompt in PROMPTS]
+    assert together == alone
+
+
+def test_no_answer_is_longer_than_allowed_and_a_cut_one_says_so(model: ChatModel) -> None:
+    for completion in model.generate(PROMPTS, Sampling(max_new_tokens=2)):
+        assert completion.num_tokens <= 2
+        assert completion.finish_reason in ("stop", "length")
+    longest = next(iter(model.generate(PROMPTS[:1], Sampling(max_new_tokens=2))))
+    assert (longest.num_tokens, longest.finish_reason) == (2, "length")
+
+
+def test_a_stream_says_what_generate_says(model: ChatModel) -> None:
+    sampling = Sampling(max_new_tokens=8)
+    streamed = "".join(model.stream(PROMPTS[0], sampling))
+    assert streamed.strip() == next(iter(model.generate(PROMPTS[:1], sampling))).text.strip()
+
+
+def test_no_prompts_are_no_completions(model: ChatModel) -> None:
+    assert list(model.generate([], Sampling())) == []
