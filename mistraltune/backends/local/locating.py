@@ -88,7 +88,7 @@ def find_revision(ref: ModelRef) -> str:
     The fingerprint hashes names, sizes and the first mebibyte of each weight file (its header and first tensors) and
     the whole of the configuration: it changes when a model is replaced, without reading 14 GB before a run.
     """
-    path = locate(ref)
+    path = locate(ref, with_weights=False)  # a dry run asks for this, and loads no weights
     if path.parent.name == "snapshots":
         return path.name
     digest = hashlib.sha256()

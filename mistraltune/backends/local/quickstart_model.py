@@ -122,7 +122,9 @@ def convert(gguf: Path, target: Path) -> None:
     """
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig, MistralConfig, MistralForCausalLM
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()  # three bars of a second each
     place = {"pretrained_model_name_or_path": str(gguf.parent), "gguf_file": gguf.name}
     llama = AutoModelForCausalLM.from_pretrained(
         **place, dtype=torch.bfloat16, quantization_config=GgufConfig(dequantize=True)
