@@ -58,6 +58,12 @@ class TemporaryError(MistralTuneError):
     exit_code = ExitCode.TEMPORARY
 
 
+class DivergedError(MistralTuneError):
+    """A training whose loss is no number any more; going on would waste the hours left."""
+
+    exit_code = ExitCode.FAILED
+
+
 class GateError(MistralTuneError):
     """A quality gate was not met."""
 

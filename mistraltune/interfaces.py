@@ -1,4 +1,8 @@
-"""The protocols that backends and evaluators implement. A plugin needs this module and `results`, nothing else."""
+"""The protocols that backends and evaluators implement.
+
+A plugin needs this module, `results`, `runs` (events: see `RunDir.emit`), `publishing` and `errors`. There is a whole
+one in tests/plugin.
+"""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def publish_text(path: Path, text: str) -> None:
 
 def publish_json(path: Path, value: Any) -> None:
     """Write `value` as indented JSON, whole or not at all."""
-    publish_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    publish_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 @contextmanager
@@ -70,6 +70,12 @@ def publish_dir(path: Path) -> Iterator[Path]:
         sync_dir(path.parent)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+
+
+def sweep(folder: Path) -> None:
+    """Delete what a killed process left unpublished in `folder` and below; only for whoever holds it alone."""
+    for leftover in folder.rglob(".*.tmp"):
+        shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
 
 
 def sync_file(path: Path) -> None:

@@ -22,7 +22,7 @@ from mistraltune.checkpoints import (
 )
 from mistraltune.config import dump_yaml, flatten, parse_yaml
 from mistraltune.errors import ConfigError, LockedError
-from mistraltune.publishing import publish_json, publish_text
+from mistraltune.publishing import publish_json, publish_text, sweep
 from mistraltune.results import ModelRef, TrainResult
 
 FORMAT_VERSION = 1
@@ -68,16 +68,24 @@ class RunDir:
         Raises:
             ConfigError: A newer MistralTune wrote it.
         """
-        try:
-            content = parse_yaml((self.path / METADATA).read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return {}
+        content = self._stored()
         if content.get("format_version", 0) > FORMAT_VERSION:
             raise ConfigError(
                 f"{self.path} was made by MistralTune {content.get('versions', {}).get('mistraltune', '?')}",
                 hint="upgrade MistralTune to read it",
             )
         return content
+
+    def _stored(self) -> dict[str, Any]:
+        try:
+            return parse_yaml((self.path / METADATA).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+
+    @property
+    def started_at(self) -> str:
+        """When it began, ISO 8601; told of a run in a newer format too."""
+        return str(self._stored().get("started_at", ""))
 
     @property
     def status(self) -> str:
@@ -154,6 +162,7 @@ class RunDir:
                 f"{self.path} is in use by {self._holder()}", hint="wait for it to end, or stop it first"
             ) from None
         try:
+            sweep(self.path)
             holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": now()}
             publish_json(self.path / ".holder.json", holder)
             yield
@@ -204,7 +213,14 @@ class RunDir:
         )
 
     def emit(self, event: str, **fields: Any) -> None:
-        """Tell whoever watches the run; step and validation metrics also go to `metrics.jsonl`."""
+        """Tell whoever watches the run; step and validation metrics also go to `metrics.jsonl`.
+
+        Args:
+            event: `begin` (`step`, `num_steps`) and `end` (`step`) around the steps; `tick` (`step`) after each step;
+                `step` (`step`, `loss`; as known `learning_rate`, `tokens_per_second`, `seconds` since the beginning);
+                `validation` (`step`, `val_loss`); `checkpoint` (`step`); `note` and `phase` (`text`); `data`; `model`.
+            fields: JSON-like; losses in nats per trained token, finite.
+        """
         entry: Event = {"event": event, **fields}
         if event in METRIC_EVENTS:
             with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
@@ -264,7 +280,7 @@ def list_runs(output_dir: Path) -> list[RunDir]:
     if not output_dir.is_dir():
         return []
     runs = [RunDir(path) for path in output_dir.iterdir() if is_run_dir(path)]
-    return sorted(runs, key=lambda run: (str(run.metadata.get("started_at", "")), run.run_id))
+    return sorted(runs, key=lambda run: (run.started_at, run.run_id))
 
 
 def differing_fields(known: dict[str, Any], wanted: dict[str, Any]) -> list[str]:

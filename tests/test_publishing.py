@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mistraltune.publishing import publish_dir, publish_file, publish_json, publish_text
+from mistraltune.publishing import publish_dir, publish_file, publish_json, publish_text, sweep
 
 
 class WriterGaveUpError(Exception):
@@ -134,3 +134,12 @@ def test_a_value_that_is_no_json_leaves_the_old_file(tmp_path: Path) -> None:
     with pytest.raises(TypeError):
         publish_json(path, {"loss": object()})
     assert json.loads(path.read_text()) == {"loss": 1}
+
+
+def test_sweeping_takes_what_a_killed_process_left_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "checkpoints" / ".step-4.abc.tmp").mkdir(parents=True)
+    (tmp_path / "checkpoints" / ".step-4.abc.tmp" / "optimizer.pt").touch()
+    (tmp_path / ".metrics.json.123.abc.tmp").touch()
+    (tmp_path / "metrics.json").touch()
+    sweep(tmp_path)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["checkpoints", "metrics.json"]

@@ -60,8 +60,8 @@ def root(
 ) -> None:
     """From a JSONL file to a fine-tuned, evaluated Mistral model.
 
-    Exit codes: 0 ok, 1 a bug, 2 usage or configuration, 3 data rejected, 4 refused by an API, 5 temporary (run it
-    again), 6 failed job or quality gate, 11 locked by another process, 129/130/143 stopped by a signal.
+    Exit codes: 0 ok · 1 a bug · 2 usage or configuration · 3 data rejected · 4 refused by an API · 5 temporary, rerun ·
+    6 failed job or quality gate · 11 locked by another process · 129, 130, 143 stopped by a signal.
     """
 
 

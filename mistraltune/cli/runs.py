@@ -22,7 +22,7 @@ def list_(output_dir: OutputDir = Path("outputs"), as_json: JsonOption = False) 
     """List the runs, oldest first."""
     from mistraltune.runs import list_runs
 
-    runs = [summarise(run) for run in list_runs(output_dir)]
+    runs = [summarise_or_excuse(run) for run in list_runs(output_dir)]
     if as_json:
         print_json({"runs": runs})
         return
@@ -73,6 +73,24 @@ def find_run(name: str, output_dir: Path) -> RunDir:
         if is_run_dir(path):
             return RunDir(path)
     raise ConfigError(f"no run called {name} here or in {output_dir}", hint="`mistraltune runs list` names them")
+
+
+def summarise_or_excuse(run: RunDir) -> dict[str, Any]:
+    """One run in a line; one that this version cannot read does not hide the others."""
+    from mistraltune.errors import ConfigError
+
+    try:
+        return summarise(run)
+    except ConfigError as error:
+        note(f"{error.message}; {error.hint}")
+        return {
+            "run_id": run.run_id,
+            "run_dir": str(run.path),
+            "status": "unreadable",
+            "model": "",
+            "started_at": run.started_at,
+            "metrics": {},
+        }
 
 
 def summarise(run: RunDir) -> dict[str, Any]:

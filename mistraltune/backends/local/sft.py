@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -13,6 +14,7 @@ from trl import SFTConfig, SFTTrainer
 from mistraltune.backends.local import LocalTrainConfig
 from mistraltune.backends.local.batching import IGNORED, ConversationCollator, as_dataset
 from mistraltune.data.conversation import Conversation
+from mistraltune.errors import DivergedError
 from mistraltune.interfaces import Renderer
 from mistraltune.runs import RunDir
 
@@ -169,6 +171,11 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
         """One step event, with the mean loss and the speed since the last one."""
         if not logs or "loss" not in logs:
             return
+        if not math.isfinite(logs["loss"]) or not math.isfinite(logs.get("grad_norm", 0.0)):
+            raise DivergedError(
+                f"the loss is no number any more at step {state.global_step}",
+                hint="lower training.learning_rate, or look for odd rows with `mistraltune data show`",
+            )
         totals, last = self.trainer.totals, self.last_totals
         seconds = totals["seconds"] - last["seconds"]
         speed = (totals["tokens"] - last["tokens"]) / seconds if seconds else 0.0

@@ -13,7 +13,7 @@ import torch
 
 from mistraltune.backends.local import LocalBackend, LocalTrainConfig
 from mistraltune.config import load_config
-from mistraltune.errors import ConfigError, Stopped
+from mistraltune.errors import ConfigError, DivergedError, Stopped
 from mistraltune.results import ModelRef
 from mistraltune.runs import RunDir
 from mistraltune.training import train
@@ -198,6 +198,27 @@ def test_a_target_module_that_matches_nothing_is_refused_with_the_valid_names(
     with pytest.raises(ConfigError, match=r"no layer of .* is called query_key_value") as refusal:
         train(LocalBackend(), config("lora.target_modules=[q_proj,query_key_value]"))
     assert refusal.value.hint == "its linear layers: down_proj, gate_proj, k_proj, o_proj, q_proj, up_proj, v_proj"
+
+
+def test_a_loss_that_is_no_number_ends_the_run_instead_of_wasting_it(
+    config: Callable[..., LocalTrainConfig], tiny_model: Path, tmp_path: Path
+) -> None:
+    import shutil
+
+    from safetensors.torch import load_file, save_file
+
+    broken = tmp_path / "broken"
+    shutil.copytree(tiny_model, broken)
+    weights = load_file(broken / "model.safetensors")
+    weights["model.norm.weight"][0] = math.inf
+    save_file(weights, broken / "model.safetensors", metadata={"format": "pt"})
+    chosen = config("run_id=diverging").model_copy(update={"model": str(broken)})
+    with pytest.raises(DivergedError, match="no number any more at step 1") as end:
+        train(LocalBackend(), chosen)
+    assert end.value.exit_code == 6
+    run = RunDir(tmp_path / "outputs" / "diverging")
+    assert run.status == "failed"
+    assert run.history() == []
 
 
 def test_an_evaluation_pass_leaves_the_gradients_of_a_4_bit_model_as_they_were(tiny_model: Path) -> None:
