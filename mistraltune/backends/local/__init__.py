@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from mistraltune.config import Config, TrainConfig
@@ -9,6 +10,9 @@ from mistraltune.results import ModelRef
 
 if TYPE_CHECKING:
     from mistraltune.interfaces import ChatModel, Renderer, Trainer
+
+# TRL reports each training to the Hub unless this is set before huggingface_hub is first imported.
+os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 
 
 class LocalOptions(Config):

@@ -72,6 +72,9 @@ class RunTrainer(SFTTrainer):  # type: ignore[misc]
             if parameter.requires_grad:
                 parameter.data = parameter.data.float()
 
+    def _send_telemetry(self) -> None:
+        """Send nothing: whoever imported huggingface_hub before us has decided the variable that turns this off."""
+
     def continue_counting(self, step: int) -> None:
         """Take over the run's sums as they stood at `step`, so that the figures cover the whole run."""
         events = [event for event in self.run.history() if event["event"] == "step" and event["step"] <= step]

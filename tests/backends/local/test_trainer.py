@@ -221,6 +221,33 @@ def test_a_loss_that_is_no_number_ends_the_run_instead_of_wasting_it(
     assert run.history() == []
 
 
+def test_training_opens_no_connection(config: Callable[..., LocalTrainConfig], tmp_path: Path) -> None:
+    """TRL reports trainings to the Hub by default, in a thread of its own, outside CI and where it is not offline."""
+    import os
+    import subprocess
+    import sys
+
+    settings = tmp_path / "config.json"
+    settings.write_text(config("training.max_steps=1").model_dump_json())
+    script = """
+import sys, pathlib, time
+asked = []
+sys.addaudithook(lambda event, args: asked.append(args) if event in ("socket.connect", "socket.getaddrinfo") else None)
+from huggingface_hub.utils import send_telemetry  # as a program may have done before
+from mistraltune.backends.local import LocalBackend, LocalTrainConfig
+from mistraltune.training import train
+train(LocalBackend(), LocalTrainConfig.model_validate_json(pathlib.Path(sys.argv[1]).read_text()))
+time.sleep(2)
+print("asked for", asked)
+"""
+    environment = {name: value for name, value in os.environ.items() if name not in ("CI", "HF_HUB_OFFLINE")}
+    environment.pop("HF_HUB_DISABLE_TELEMETRY", None)
+    outcome = subprocess.run(
+        [sys.executable, "-c", script, str(settings)], env=environment, capture_output=True, text=True, check=False
+    )
+    assert outcome.stdout == "asked for []\n", outcome.stderr
+
+
 def test_an_evaluation_pass_leaves_the_gradients_of_a_4_bit_model_as_they_were(tiny_model: Path) -> None:
     """bitsandbytes repacks 4-bit weights in eval mode on AVX512-BF16 CPUs and loses the backward pass of each layer."""
     from mistraltune.backends.local.loading import keep_trainable, load_base
