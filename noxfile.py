@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import nox
@@ -67,7 +68,9 @@ def types(session: nox.Session) -> None:
 def build(session: nox.Session) -> None:
     """The wheel, installed with pipx into an empty place, does the quickstart there."""
     session.install(*CONSTRAINTS, "build", "pipx")
-    place = Path(session.create_tmp())
+    place = Path(session.create_tmp()).resolve()
+    for leftover in place.iterdir():  # of an earlier run: the place must be empty
+        shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
     dist = place / "dist"
     session.run("python", "-m", "build", "--wheel", "--outdir", str(dist), ".")
     (wheel,) = dist.glob("*.whl")
