@@ -18,7 +18,12 @@ from mistraltune.errors import ConfigError, TemporaryError
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 """What a full, limited or failing disk answers to a write."""
 
-DISK_WORDS = (*(f"(os error {number})" for number in DISK_ERRORS), "unexpected pos", "file write failed")
+DISK_WORDS = (
+    *(f"(os error {number})" for number in DISK_ERRORS),
+    "unexpected pos",
+    "file write failed",
+    "iostream error",
+)
 """How safetensors and torch tell of the same; they raise errors of their own without its number."""
 
 

@@ -80,9 +80,12 @@ def become(request: dict[str, Any]) -> NoReturn:
 
 def prepare(request: dict[str, Any]) -> None:
     """The place, the streams, the limits and the faults of a trial."""
+    os.setsid()  # whatever it leaves alive can be found by its session
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
+    for number in request["ignored"]:
+        signal.signal(number, signal.SIG_IGN)
     os.chdir(request["folder"])
     os.environ.update(request["env"])
     redirect(0, os.devnull, os.O_RDONLY)

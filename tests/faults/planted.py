@@ -86,8 +86,34 @@ def raw_disk_errors() -> None:
     """A full disk is told as the library that met it tells it."""
     import mistraltune.publishing
 
+    mistraltune.publishing.is_disk_error = lambda error: False
+
+
+def another_torch() -> None:
+    """No loss but a change: torch has another major version than it had."""
+    import mistraltune.provenance
+
+    found = mistraltune.provenance.versions()
+    mistraltune.provenance.versions = lambda: found | {"torch": "99.0"}
+
+
+def deaf_to_signals() -> None:
+    """Signals are never heard."""
+    import signal
+
+    import mistraltune.cli.signals
+
+    mistraltune.cli.signals.STOP_SIGNALS = ()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def never_locked() -> None:
+    """Every process believes that a run is its own."""
+    from mistraltune.runs import RunDir
+
     @contextlib.contextmanager
-    def untold(path: Path) -> Iterator[None]:
+    def alone(self: RunDir) -> Iterator[None]:
         yield
 
-    mistraltune.publishing.naming_failed_writes = untold
+    RunDir.locked = alone  # type: ignore[method-assign]

@@ -24,6 +24,7 @@ class Strike:
         after_rename_to: End of the path that something is renamed to; the strike is at the next change.
         twice: Send it a second time, at the next change.
         fill: Instead of a signal: write this file until the disk is full.
+        reads: Count files that are opened for reading too.
     """
 
     signal: int = 0
@@ -32,6 +33,7 @@ class Strike:
     after_rename_to: str = ""
     twice: bool = False
     fill: str = ""
+    reads: bool = False
 
 
 @dataclass
@@ -52,7 +54,7 @@ class Watch:
     def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
         if event not in CHANGES or self.is_busy:
             return
-        paths = changed_paths(event, arguments)
+        paths = changed_paths(event, arguments, reads=bool(self.strike and self.strike.reads))
         if not any(path.startswith(self.folder) for path in paths):
             return
         self.is_busy = True
@@ -92,11 +94,11 @@ def fill_disk(path: str) -> None:
     os.close(descriptor)
 
 
-def changed_paths(event: str, arguments: tuple[Any, ...]) -> list[str]:
-    """Absolute paths that a change is about; none for an `open` that only reads."""
+def changed_paths(event: str, arguments: tuple[Any, ...], *, reads: bool) -> list[str]:
+    """Absolute paths that a change is about; none for an `open` that only reads, unless `reads`."""
     if event == "open":
         path, _, flags = arguments
-        return [absolute(path, -1)] if flags & WRITING and is_path(path) else []
+        return [absolute(path, -1)] if (reads or flags & WRITING) and is_path(path) else []
     if event in ("os.rename", "os.link"):
         source, target, source_dir, target_dir = arguments
         return [absolute(source, source_dir), absolute(target, target_dir)]
