@@ -14,9 +14,16 @@ import mistral_common
 import pytest
 from strikes import Strike
 from tallying import Tally
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import PreTrainedTokenizerFast
 from trials import Training, Whole, copy_run
 
 pytestmark = pytest.mark.timeout(3600)
+
+CHATML = (
+    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
 
 
 def other_rows(name: str) -> Callable[[Training, Path], Training]:
@@ -119,6 +126,31 @@ def test_a_run_is_never_continued_as_another_one(whole: Whole, begun: Path, tmp_
     problems = {change.field: try_to_continue(whole, begun, tmp_path / change.field, change) for change in CHANGES}
     tally("R5", "one changed field: refused by its name with exit 2, run untouched", problems)
     assert whole.recover(copy_run(begun, tmp_path / "unchanged")) == []
+
+
+def test_a_run_is_never_continued_with_another_chat_template(whole: Whole, tmp_path: Path, tally: Tally) -> None:
+    model = copy_run(whole.training.model, tmp_path / "model")
+    (model / "tokenizer.model.v3").unlink()
+    chatml_tokenizer().save_pretrained(model)
+    training, folder = replace(whole.training, model=model), tmp_path / "run"
+    training.run(folder, strike=Strike(signal.SIGKILL, after_rename_to="checkpoints/step-2"))
+    (model / "chat_template.jinja").write_text(CHATML.replace("<|im_end|>\n", "<|im_end|>\n\n"))
+    changed = replace(whole, training=training)
+    problems = {"template": try_to_continue(changed, folder, tmp_path / "place", Change("tokenizer"))}
+    tally("R5", "another chat template: refused by its name with exit 2, run untouched", problems)
+
+
+def chatml_tokenizer() -> PreTrainedTokenizerFast:
+    """A tokenizer of bytes with a chat template."""
+    special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(special_tokens=special, initial_alphabet=alphabet, show_progress=False)
+    tokenizer.train_from_iterator(["Label this ticket.", "user\nassistant\n"], trainer)
+    names = {"bos_token": "<|im_start|>", "eos_token": "<|im_end|>", "pad_token": "<|im_end|>"}
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="<|endoftext|>", chat_template=CHATML, **names)
 
 
 def test_a_change_that_is_allowed_is_on_record(whole: Whole, begun: Path, tmp_path: Path, tally: Tally) -> None:
