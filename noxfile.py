@@ -49,6 +49,14 @@ def e2e(session: nox.Session) -> None:
 
 
 @nox.session
+def faults(session: nox.Session) -> None:
+    """Every kill, damage and full disk there is (about half an hour); what held goes into tests/faults.md."""
+    install(session, "test")
+    env = QUIET | {"OMP_NUM_THREADS": "1", "MISTRALTUNE_FAULTS": "all"}
+    session.run("pytest", "tests/faults", *session.posargs, env=env)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Style, formatting, and the layers that imports must respect."""
     session.install(*CONSTRAINTS, *nox.project.dependency_groups(GROUPS, "lint"))

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from mistraltune.publishing import file_sha256, publish_dir, publish_json
+from mistraltune.publishing import discard, file_sha256, publish_dir, publish_json
 
 MANIFEST = "manifest.json"
 
@@ -30,9 +29,12 @@ class Checkpoint:
     def damage(self) -> str:
         """What is wrong with it, in words; empty when every file is as it was published."""
         try:
-            files = json.loads((self.path / MANIFEST).read_text())["files"].items()
+            manifest = json.loads((self.path / MANIFEST).read_text())
+            step, files = manifest["step"], manifest["files"].items()
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return f"{MANIFEST} is missing or unreadable"
+        if step != self.step:
+            return f"{MANIFEST} is of step {step}"
         for name, digest in files:
             file = self.path / name
             if not file.is_file():
@@ -63,11 +65,11 @@ def list_checkpoints(folder: Path) -> list[Checkpoint]:
 def drop_old_checkpoints(folder: Path, *, keep: int) -> None:
     """Delete all but the newest `keep`."""
     for checkpoint in list_checkpoints(folder)[:-keep]:
-        shutil.rmtree(checkpoint.path)
+        discard(checkpoint.path)
 
 
 def drop_later_checkpoints(folder: Path, *, step: int) -> None:
     """Delete those taken after `step`."""
     for checkpoint in list_checkpoints(folder):
         if checkpoint.step > step:
-            shutil.rmtree(checkpoint.path)
+            discard(checkpoint.path)

@@ -29,6 +29,12 @@ def versions() -> dict[str, str]:
     return found
 
 
+def library_majors() -> dict[str, str]:
+    """Major versions of the libraries that decide a result; another one may compute something else."""
+    found = versions()
+    return {name: found[name].partition(".")[0] for name in LIBRARIES if name in found}
+
+
 def git_commit() -> str | None:
     """Commit of the working directory, marked when files differ from it; None outside a repository."""
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -12,7 +13,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from mistraltune.errors import ConfigError
+from mistraltune.errors import ConfigError, TemporaryError
+
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""What a full, limited or failing disk answers to a write."""
+
+DISK_WORDS = (
+    *(f"(os error {number})" for number in DISK_ERRORS),
+    "unexpected pos",
+    "file write failed",
+    "iostream error",
+)
+"""How safetensors and torch tell of the same; they raise errors of their own without its number."""
 
 
 @contextmanager
@@ -21,18 +33,22 @@ def publish_file(path: Path) -> Iterator[BinaryIO]:
 
     A reader sees the old content or the new one, never half of either. On an error the temporary file is removed.
     Permissions follow the umask, as with an ordinary `open`.
+
+    Raises:
+        TemporaryError: The disk is full or fails.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     staging = path.parent / f".{path.name[:40]}.{os.getpid()}.{os.urandom(4).hex()}.tmp"
-    try:
-        with staging.open("xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        staging.replace(path)
-        sync_dir(path.parent)
-    finally:
-        staging.unlink(missing_ok=True)
+    with naming_failed_writes(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with staging.open("xb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            staging.replace(path)
+            sync_dir(path.parent)
+        finally:
+            staging.unlink(missing_ok=True)
 
 
 def publish_text(path: Path, text: str) -> None:
@@ -51,31 +67,82 @@ def publish_dir(path: Path) -> Iterator[Path]:
     """Yield an empty folder that becomes `path` when the block ends without an error.
 
     Every file in it is flushed to disk before the rename. An existing `path` is replaced.
+
+    Raises:
+        TemporaryError: The disk is full or fails.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
-    staging.chmod(0o777 & ~current_umask())
+    with naming_failed_writes(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
+        try:
+            staging.chmod(0o777 & ~current_umask())
+            yield staging
+            sync_tree(staging)
+            if path.exists():
+                discard(path)
+            staging.rename(path)
+            sync_dir(path.parent)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+
+
+@contextmanager
+def naming_failed_writes(path: Path) -> Iterator[None]:
+    """Turn what a full or failing disk raises in the block into one sentence about `path`; other errors pass.
+
+    Raises:
+        TemporaryError: Names `path`, the disk's reason, and the bytes that are free.
+    """
     try:
-        yield staging
-        for entry in sorted(staging.rglob("*")):
-            if entry.is_dir():
-                sync_dir(entry)
-                continue
-            entry.chmod(0o666 & ~current_umask())  # safetensors writes 0600, whatever the umask says
-            sync_file(entry)
-        sync_dir(staging)
-        if path.exists():
-            shutil.rmtree(path)
-        staging.rename(path)
-        sync_dir(path.parent)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        yield
+    except Exception as error:
+        if not is_disk_error(error):
+            raise
+        reason = error.strerror if isinstance(error, OSError) else str(error).strip().splitlines()[0]
+        raise TemporaryError(
+            f"{path} could not be written: {reason} ({free_bytes(path):,} bytes are free there)",
+            hint="free some space, then give the same command again",
+        ) from error
+
+
+def is_disk_error(error: Exception) -> bool:
+    """Whether it is the disk that failed."""
+    if isinstance(error, OSError):
+        return error.errno in DISK_ERRORS
+    return any(words in str(error) for words in DISK_WORDS)
+
+
+def free_bytes(path: Path) -> int:
+    """Bytes that this user can still write at `path`, or at the nearest folder above it that exists."""
+    existing = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
+    return shutil.disk_usage(existing).free
+
+
+def discard(folder: Path) -> None:
+    """Delete a folder so that a kill leaves all of it, or something that `sweep` deletes; never a part of it."""
+    doomed = folder.with_name(f".{folder.name}.{os.urandom(4).hex()}.tmp")
+    folder.rename(doomed)
+    shutil.rmtree(doomed)
 
 
 def sweep(folder: Path) -> None:
     """Delete what a killed process left unpublished in `folder` and below; only for whoever holds it alone."""
-    for leftover in folder.rglob(".*.tmp"):
-        shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+    for leftover in list(folder.rglob(".*.tmp")):  # one may lie in another
+        if leftover.is_dir():
+            shutil.rmtree(leftover)
+        else:
+            leftover.unlink(missing_ok=True)
+
+
+def sync_tree(folder: Path) -> None:
+    """Flush all files below `folder`, its folders and itself to disk, with the permissions that the umask gives."""
+    for entry in sorted(folder.rglob("*")):
+        if entry.is_dir():
+            sync_dir(entry)
+            continue
+        entry.chmod(0o666 & ~current_umask())  # safetensors writes 0600, whatever the umask says
+        sync_file(entry)
+    sync_dir(folder)
 
 
 def sync_file(path: Path) -> None:

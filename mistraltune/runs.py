@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
 import socket
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,8 @@ from mistraltune.checkpoints import (
     publish_checkpoint,
 )
 from mistraltune.config import dump_yaml, flatten, parse_yaml
-from mistraltune.errors import ConfigError, LockedError
-from mistraltune.publishing import publish_json, publish_text, sweep
+from mistraltune.errors import ConfigError, LockedError, TemporaryError
+from mistraltune.publishing import naming_failed_writes, publish_json, publish_text, sweep, sync_file
 from mistraltune.results import ModelRef, TrainResult
 
 FORMAT_VERSION = 1
@@ -177,28 +178,29 @@ class RunDir:
         except (OSError, ValueError, KeyError):
             return "another process"
 
-    def begin(self, identity: dict[str, Any], *, config: dict[str, Any], facts: dict[str, Any]) -> None:
+    def begin(
+        self,
+        identity: dict[str, Any],
+        *,
+        config: dict[str, Any],
+        facts: dict[str, Any],
+        allow_changed: Sequence[str] = (),
+    ) -> None:
         """Write down what this run is, or check that it is what the directory holds already.
 
         Args:
             identity: What decides the result: configuration, data hashes, base revision, tokenizer.
             config: The resolved configuration, re-runnable with `--config`.
             facts: Further metadata: row counts, versions, machine.
+            allow_changed: Fields of the identity that may differ from an unfinished run's; what did is recorded.
 
         Raises:
             ConfigError: The directory holds a run of another identity; the message names the fields that differ.
         """
         known = self.metadata
+        refuse_unknown_fields(allow_changed, [*flatten(known.get("identity", {})), *flatten(identity)])
         if known:
-            differing = differing_fields(known["identity"], identity)
-            if differing:
-                raise ConfigError(
-                    f"{self.path} holds another run; different: {', '.join(differing)}",
-                    hint="choose another --run-id, or leave it out to get one made from configuration and data",
-                )
-            if known["status"] != "finished":
-                known.pop("reason", None)  # of an earlier failure
-                self._write_metadata(known | {"status": "unfinished"})
+            self._begin_again(known, identity, config, allow_changed)
             return
         publish_text(self.path / "config.yaml", dump_yaml(config))
         self._write_metadata(
@@ -212,6 +214,50 @@ class RunDir:
             }
         )
 
+    def _begin_again(
+        self, known: dict[str, Any], identity: dict[str, Any], config: dict[str, Any], allow_changed: Sequence[str]
+    ) -> None:
+        differing = differing_fields(known["identity"], identity)
+        is_finished = known["status"] == "finished"
+        if is_finished:  # nothing is computed any more: libraries may be newer
+            differing = [field for field in differing if not field.startswith("libraries.")]
+        refused = [field for field in differing if is_finished or not is_named(field, allow_changed)]
+        if refused:
+            raise ConfigError(
+                f"{self.path} holds another run; different: {', '.join(refused)}",
+                hint="choose another --run-id, or leave it out to get one made from configuration and data"
+                + ("" if is_finished else "; --allow-changed FIELD continues this one all the same"),
+            )
+        if is_finished:
+            return
+        known.pop("reason", None)  # of an earlier failure
+        if differing:
+            changes = [
+                {"field": field, "from": value_at(known["identity"], field), "to": value_at(identity, field)}
+                for field in differing
+            ]
+            known["allowed_changes"] = [*known.get("allowed_changes", []), {"at": now(), "changes": changes}]
+            publish_text(self.path / "config.yaml", dump_yaml(config))
+        self._write_metadata(known | {"status": "unfinished", "identity": identity})
+
+    def record_session(self, *, step: int, **conditions: Any) -> None:
+        """Write down what the run computes with from `step` on, and say where it computed with something else before.
+
+        Args:
+            step: Of the checkpoint that is continued, 0 for a beginning.
+            conditions: What the last bits of a result depend on: threads, device, precision.
+        """
+        sessions = [session for session in self.metadata.get("sessions", []) if session["from_step"] < step]
+        before = sessions[-1] if sessions else conditions
+        changes = [
+            f"{name} was {before[name]}, is {value}" for name, value in conditions.items() if before[name] != value
+        ]
+        if changes:
+            self.emit("note", text=f"not bit-exact with the steps up to {step}: {'; '.join(changes)}")
+        if changes or not sessions:
+            sessions.append({"from_step": step, **conditions})
+        self._update_metadata(sessions=sessions)
+
     def emit(self, event: str, **fields: Any) -> None:
         """Tell whoever watches the run; step and validation metrics also go to `metrics.jsonl`.
 
@@ -223,7 +269,8 @@ class RunDir:
         """
         entry: Event = {"event": event, **fields}
         if event in METRIC_EVENTS:
-            with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
+            path = self.path / "metrics.jsonl"
+            with naming_failed_writes(path), path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(entry) + "\n")
         self._on_event(entry)
 
@@ -241,9 +288,13 @@ class RunDir:
         kept = [entry for entry in self.history() if entry["step"] <= step]
         publish_text(self.path / "metrics.jsonl", "".join(json.dumps(entry) + "\n" for entry in kept))
 
-    def publish_checkpoint(self, step: int) -> AbstractContextManager[Path]:
-        """A staging folder that becomes `checkpoints/step-N`."""
-        return publish_checkpoint(self.path / "checkpoints", step)
+    @contextmanager
+    def publish_checkpoint(self, step: int) -> Iterator[Path]:
+        """A staging folder that becomes `checkpoints/step-N`; the metrics up to it are on disk before it is."""
+        with publish_checkpoint(self.path / "checkpoints", step) as staging:
+            yield staging
+            if (self.path / "metrics.jsonl").exists():
+                sync_file(self.path / "metrics.jsonl")
 
     def drop_old_checkpoints(self, *, keep: int) -> None:
         """Delete all but the newest `keep` checkpoints."""
@@ -260,8 +311,9 @@ class RunDir:
         )
 
     def fail(self, reason: str) -> None:
-        """Record why it ended early."""
-        self._update_metadata(status="failed", reason=reason)
+        """Record why it ended early, if the disk still takes it; the error itself is told anyway."""
+        with suppress(OSError, TemporaryError):
+            self._update_metadata(status="failed", reason=reason)
 
     def _update_metadata(self, **changes: Any) -> None:
         self._write_metadata({**self.metadata, **changes})
@@ -287,6 +339,27 @@ def differing_fields(known: dict[str, Any], wanted: dict[str, Any]) -> list[str]
     """Dotted paths at which two identities differ."""
     paths = dict.fromkeys([*flatten(known), *flatten(wanted)])
     return [path for path in paths if value_at(known, path) != value_at(wanted, path)]
+
+
+def is_named(field: str, names: Sequence[str]) -> bool:
+    """Whether `names` holds the field or a section that it is in; `config.` may be left out."""
+    return any(f"{field}.".startswith((f"{name}.", f"config.{name}.")) for name in names)
+
+
+def refuse_unknown_fields(names: Sequence[str], fields: Sequence[str]) -> None:
+    """Refuse a name that no field answers to.
+
+    Raises:
+        ConfigError: Names the nearest field.
+    """
+    for name in names:
+        if not any(is_named(field, [name]) for field in fields):
+            short = [field.removeprefix("config.") for field in fields]
+            near = difflib.get_close_matches(name, short, n=1)
+            raise ConfigError(
+                f"--allow-changed {name}: a run has no such field",
+                hint=f"did you mean {near[0]}?" if near else "an error about a changed run names the fields",
+            )
 
 
 def value_at(values: dict[str, Any], path: str) -> Any:

@@ -17,7 +17,7 @@ from mistraltune.data.reading import ConversationFile
 from mistraltune.data.splitting import find_overlap
 from mistraltune.errors import ConfigError, DataError, Stopped
 from mistraltune.interfaces import Backend, Renderer
-from mistraltune.provenance import describe_origin
+from mistraltune.provenance import describe_origin, library_majors
 from mistraltune.publishing import check_writable
 from mistraltune.results import ModelRef
 from mistraltune.runs import Event, RunDir
@@ -58,11 +58,12 @@ class Plan:
         }
 
 
-def train(
+def train(  # noqa: PLR0913 - options by name
     backend: Backend,
     config: TrainConfig,
     *,
     must_exist: bool = False,
+    allow_changed: Sequence[str] = (),
     on_event: Listener = lambda event: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> RunDir:
@@ -72,6 +73,7 @@ def train(
         backend: Does the training.
         config: Everything that decides the run.
         must_exist: Insist that the run was begun before (`--resume`).
+        allow_changed: Fields of the run's identity that may differ from those it was begun with.
         on_event: Hears what happens, see `RunDir.emit`.
         should_stop: Asked after every step.
 
@@ -86,7 +88,7 @@ def train(
     if must_exist and not run.metadata:
         raise ConfigError(f"there is no run to resume at {plan.path}", hint="leave out --resume to start it")
     with run.locked():
-        run.begin(plan.identity, config=rerunnable(config), facts=facts(backend, plan))
+        run.begin(plan.identity, config=rerunnable(config), facts=facts(backend, plan), allow_changed=allow_changed)
         if run.metadata["status"] == "finished":
             run.emit("note", text=f"{plan.path} has finished already; nothing to do")
             return run
@@ -138,7 +140,8 @@ def make_plan(backend: Backend, config: TrainConfig, *, on_event: Listener = lam
     return Plan(
         config=config,
         path=Path(config.output_dir) / run_id,
-        identity=identity,
+        # Not in the run's name: after an upgrade the same command finds its run, and is told what differs.
+        identity=identity | {"libraries": library_majors()},
         train=fitted,
         validation=fitted_val,
         num_steps=count_steps(config, num_rows=len(fitted)),

@@ -69,6 +69,11 @@ def test_an_unreadable_manifest_is_damage(checkpoint: Checkpoint, content: bytes
     assert checkpoint.damage() == "manifest.json is missing or unreadable"
 
 
+def test_the_manifest_of_another_step_is_damage(tmp_path: Path, checkpoint: Checkpoint) -> None:
+    moved = checkpoint.path.rename(tmp_path / "step-6")
+    assert Checkpoint(6, moved).damage() == "manifest.json is of step 5"
+
+
 def test_a_missing_manifest_is_damage(checkpoint: Checkpoint) -> None:
     (checkpoint.path / "manifest.json").unlink()
     assert checkpoint.damage() == "manifest.json is missing or unreadable"

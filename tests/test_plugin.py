@@ -81,7 +81,16 @@ def test_an_installed_backend_is_listed_beside_the_built_in_ones(with_echo: Comm
 def test_a_plugins_command_has_the_general_options_with_their_help(with_echo: CommandLine) -> None:
     page = with_echo("train", "echo", "--help").stdout
     assert " train echo [OPTIONS]" in page
-    for option in ("--config", "--set", "--model", "--train-file", "--val-file", "--resume", "--dry-run", "--json"):
+    for option in (
+        "--config",
+        "--set",
+        "--model",
+        "--train-file",
+        "--val-file",
+        "--resume",
+        "--allow-changed",
+        "--dry-run",
+    ):
         assert option in page
 
 
@@ -146,6 +155,18 @@ def test_another_option_of_the_plugin_is_another_run(with_echo: CommandLine) -> 
     other = with_echo(*TRAIN, "--set", "echo.repeats=3")
     assert other.returncode == 2
     assert "error: outputs/run holds another run; different: config.echo.repeats\n" in other.stderr
+
+
+def test_a_changed_option_of_a_plugin_can_be_allowed_in_an_unfinished_run(
+    env: dict[str, str], with_echo: CommandLine, tmp_path: Path
+) -> None:
+    with training_slowly(env, tmp_path) as process:
+        process.kill()
+    changed = ("--set", "training.max_steps=1000", "--set", "echo.seconds_per_step=0")
+    assert with_echo(*TRAIN, *changed).returncode == 2
+    train(with_echo, *changed, "--allow-changed", "echo.seconds_per_step")
+    (entry,) = result(with_echo("runs", "show", "run", "--json"))["metadata"]["allowed_changes"]
+    assert entry["changes"] == [{"field": "config.echo.seconds_per_step", "from": 0.02, "to": 0.0}]
 
 
 def test_a_plugins_options_are_validated_like_all_others(with_echo: CommandLine) -> None:

@@ -1,5 +1,7 @@
+import errno
 import json
 import os
+import resource
 import stat
 import subprocess
 import sys
@@ -9,7 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from mistraltune.publishing import publish_dir, publish_file, publish_json, publish_text, sweep
+from mistraltune.errors import TemporaryError
+from mistraltune.publishing import (
+    discard,
+    naming_failed_writes,
+    publish_dir,
+    publish_file,
+    publish_json,
+    publish_text,
+    sweep,
+)
 
 
 class WriterGaveUpError(Exception):
@@ -143,3 +154,79 @@ def test_sweeping_takes_what_a_killed_process_left_and_nothing_else(tmp_path: Pa
     (tmp_path / "metrics.json").touch()
     sweep(tmp_path)
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["checkpoints", "metrics.json"]
+
+
+# Disks that refuse
+
+
+@contextmanager
+def files_of_at_most(num_bytes: int) -> Iterator[None]:
+    """A real limit of this process: a write beyond it fails as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (num_bytes, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_write_that_the_disk_refuses_is_told_with_path_and_free_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.json"
+    path.write_text("old")
+    with files_of_at_most(100), pytest.raises(TemporaryError) as refused:
+        publish_text(path, "x" * 1000)
+    assert refused.value.message.startswith(f"{path} could not be written: File too large (")
+    assert refused.value.message.endswith(" bytes are free there)")
+    assert path.read_text() == "old"
+    assert names(tmp_path) == ["metrics.json"]
+
+
+def test_a_folder_that_the_disk_refuses_leaves_the_old_one(tmp_path: Path) -> None:
+    with publish_dir(tmp_path / "adapter") as staging:
+        (staging / "weights").write_bytes(b"old")
+    with files_of_at_most(100), pytest.raises(TemporaryError), publish_dir(tmp_path / "adapter") as staging:
+        (staging / "weights").write_bytes(b"x" * 1000)
+    assert (tmp_path / "adapter" / "weights").read_bytes() == b"old"
+    assert names(tmp_path) == ["adapter"]
+
+
+@pytest.mark.parametrize("size", [200, 4000])
+def test_torch_and_safetensors_tell_of_a_full_disk_in_words_that_are_known(tmp_path: Path, size: int) -> None:
+    """200 bytes fail when torch closes its file, 4000 in the middle of it."""
+    import torch
+    from safetensors.torch import save_file
+
+    weights = {"weight": torch.zeros(size)}
+    with files_of_at_most(150), pytest.raises(TemporaryError), naming_failed_writes(tmp_path):
+        torch.save(weights, tmp_path / "optimizer.pt")
+    with files_of_at_most(150), pytest.raises(TemporaryError), naming_failed_writes(tmp_path):
+        save_file(weights, tmp_path / "adapter.safetensors")
+
+
+def test_other_errors_stay_what_they_are(tmp_path: Path) -> None:
+    with pytest.raises(WriterGaveUpError), naming_failed_writes(tmp_path):
+        give_up_after(1)
+    with pytest.raises(PermissionError), naming_failed_writes(tmp_path):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+
+def test_a_discarded_folder_that_a_kill_left_is_swept_away(tmp_path: Path) -> None:
+    (tmp_path / "step-2").mkdir()
+    (tmp_path / "step-2" / "weights").touch()
+    script = (
+        "import os, signal, shutil, sys; from pathlib import Path; from mistraltune.publishing import discard\n"
+        "sys.addaudithook(lambda event, _: event == 'os.remove' and os.kill(os.getpid(), signal.SIGKILL))\n"
+        "discard(Path(sys.argv[1]))\n"
+    )
+    killed = subprocess.run([sys.executable, "-c", script, str(tmp_path / "step-2")], check=False)
+    assert killed.returncode == -9
+    (left,) = names(tmp_path)
+    assert left.startswith(".step-2.")
+    sweep(tmp_path)
+    assert names(tmp_path) == []
+
+
+def test_what_is_discarded_is_gone(tmp_path: Path) -> None:
+    (tmp_path / "step-2").mkdir()
+    discard(tmp_path / "step-2")
+    assert names(tmp_path) == []

@@ -136,6 +136,62 @@ def test_a_run_of_a_newer_format_is_refused_and_its_version_named(run: RunDir) -
     assert refused.value.hint == "upgrade MistralTune to read it"
 
 
+def test_a_change_that_is_allowed_is_recorded_and_holds_from_then_on(run: RunDir) -> None:
+    begin(run)
+    other = IDENTITY | {"train_sha256": "bb"}
+    run.begin(other, config=other["config"], facts={}, allow_changed=["train_sha256"])
+    (entry,) = run.metadata["allowed_changes"]
+    assert entry["changes"] == [{"field": "train_sha256", "from": "aa", "to": "bb"}]
+    begin(run, other)
+    with pytest.raises(ConfigError, match="different: train_sha256"):
+        begin(run)
+
+
+@pytest.mark.parametrize("name", ["config.training.learning_rate", "training.learning_rate", "training", "config"])
+def test_a_field_is_allowed_by_its_name_or_its_section(run: RunDir, name: str) -> None:
+    begin(run)
+    other = IDENTITY | {"config": {"model": "quickstart", "training": {"learning_rate": 1e-3, "epochs": 3.0}}}
+    run.begin(other, config=other["config"], facts={}, allow_changed=[name])
+    assert parse_yaml((run.path / "config.yaml").read_text()) == other["config"]
+
+
+@pytest.mark.parametrize("name", ["", "epochs", "training.epoch", "train"])
+def test_what_is_no_field_of_a_run_cannot_be_allowed(run: RunDir, name: str) -> None:
+    with pytest.raises(ConfigError, match="a run has no such field"):
+        run.begin(IDENTITY, config=IDENTITY["config"], facts={}, allow_changed=[name])
+    assert not is_run_dir(run.path)
+
+
+def test_a_finished_run_is_what_it_is_whatever_is_allowed(run: RunDir) -> None:
+    finish(run)
+    other = IDENTITY | {"train_sha256": "bb"}
+    with pytest.raises(ConfigError, match="different: train_sha256"):
+        run.begin(other, config=other["config"], facts={}, allow_changed=["train_sha256"])
+
+
+def test_libraries_matter_until_a_run_has_finished(run: RunDir) -> None:
+    older, newer = (IDENTITY | {"libraries": {"torch": major}} for major in ("2", "3"))
+    begin(run, older)
+    with pytest.raises(ConfigError, match=r"different: libraries\.torch$"):
+        begin(run, newer)
+    run.finish(result(run))
+    begin(run, newer)
+    assert run.metadata["identity"] == older
+
+
+def test_a_session_under_other_conditions_is_told_and_recorded(tmp_path: Path) -> None:
+    heard: list[Event] = []
+    run = begin(RunDir(tmp_path / "run", on_event=heard.append))
+    for step, threads in ((0, 1), (2, 1), (4, 2), (6, 2), (3, 2)):
+        run.record_session(step=step, threads=threads, device="cpu")
+    notes = [event["text"] for event in heard]
+    assert notes == [f"not bit-exact with the steps up to {step}: threads was 1, is 2" for step in (4, 3)]
+    assert run.metadata["sessions"] == [
+        {"from_step": 0, "threads": 1, "device": "cpu"},
+        {"from_step": 3, "threads": 2, "device": "cpu"},
+    ]
+
+
 # How it ends
 
 

@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 
 from mistraltune import __version__
 from mistraltune.cli import chat, config, data, evaluate, quickstart, runs, train
+from mistraltune.cli.signals import stop_on_signals
 from mistraltune.errors import ExitCode, MistralTuneError, Stopped
 
 
@@ -70,7 +71,8 @@ def main() -> None:
     replace_closed_streams()
     wants_json = "--json" in sys.argv
     try:
-        code = app(standalone_mode=False)
+        with stop_on_signals():
+            code = app(standalone_mode=False)
     except MistralTuneError as error:
         report_error(error.message, hint=error.hint, code=error.exit_code, details=error.details, as_json=wants_json)
         if isinstance(error, Stopped):

@@ -1,4 +1,7 @@
-"""Signals become a wish to stop: the trainer finishes its step and saves; a second signal ends at once."""
+"""Signals become a wish to stop: a trainer finishes its step and saves, other work ends; a second signal ends at once.
+
+A signal that whoever started the process had it ignore (`nohup`, `&` in a script) stays ignored.
+"""
 
 from __future__ import annotations
 
@@ -40,21 +43,30 @@ class StopRequest:
     def handle(self, number: int, frame: FrameType | None) -> None:
         """Note the signal; the next one has its ordinary effect."""
         self.signal_number = number
-        for each in STOP_SIGNALS:
+        for each in heeded_signals():
             signal.signal(each, signal.SIG_DFL)
         if not self.can_wait:
             raise Stopped("stopped", hint="the same command goes on from what is finished")
 
 
+def heeded_signals() -> list[signal.Signals]:
+    """The stop signals that this process does not ignore."""
+    return [number for number in STOP_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+
+
 @contextmanager
 def stop_on_signals() -> Iterator[StopRequest]:
-    """Yield a StopRequest that SIGINT, SIGTERM and SIGHUP set; a `Stopped` that passes remembers the signal."""
+    """Yield a StopRequest that SIGINT, SIGTERM and SIGHUP set; a `Stopped` that passes remembers the signal.
+
+    After a signal its ordinary effect is left in place: the process is about to end, and the next one ends it at once.
+    """
     request = StopRequest()
-    previous = {number: signal.signal(number, request.handle) for number in STOP_SIGNALS}
+    previous = {number: signal.signal(number, request.handle) for number in heeded_signals()}
     try:
         yield request
     except Stopped as stop:
-        stop.signal_number = request.signal_number or signal.SIGINT
+        stop.signal_number = request.signal_number or stop.signal_number
+        previous.clear()
         raise
     finally:
         for number, handler in previous.items():

@@ -37,6 +37,14 @@ RunId = Annotated[
 Resume = Annotated[
     bool, typer.Option("--resume", help="Insist that the run was begun before; continuing needs no option.")
 ]
+AllowChanged = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-changed",
+        metavar="FIELD",
+        help="Continue an unfinished run though this field differs, such as training.learning_rate; repeatable.",
+    ),
+]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Check configuration and data, show tokens and steps; load no weights.")
 ]
@@ -85,6 +93,7 @@ def local(
     output_dir: OutputDir = None,
     run_id: RunId = None,
     resume: Resume = False,
+    allow_changed: AllowChanged = None,
     dry_run: DryRun = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -104,6 +113,7 @@ def local(
             "run_id": run_id,
         },
         must_exist=resume,
+        allow_changed=allow_changed,
         dry_run=dry_run,
         as_json=as_json,
     )
@@ -121,6 +131,7 @@ def plugin_command(backend: str) -> Callable[..., None]:
         output_dir: OutputDir = None,
         run_id: RunId = None,
         resume: Resume = False,
+        allow_changed: AllowChanged = None,
         dry_run: DryRun = False,
         as_json: JsonOption = False,
     ) -> None:
@@ -136,6 +147,7 @@ def plugin_command(backend: str) -> Callable[..., None]:
                 "run_id": run_id,
             },
             must_exist=resume,
+            allow_changed=allow_changed,
             dry_run=dry_run,
             as_json=as_json,
         )
@@ -150,6 +162,7 @@ def run_backend(
     overrides: list[str] | None,
     options: dict[str, str | None],
     must_exist: bool,
+    allow_changed: list[str] | None,
     dry_run: bool,
     as_json: bool,
 ) -> None:
@@ -178,7 +191,14 @@ def run_backend(
         if dry_run:
             plan = make_plan(backend, config, on_event=on_event)
         else:
-            run = train(backend, config, must_exist=must_exist, on_event=on_event, should_stop=stop)
+            run = train(
+                backend,
+                config,
+                must_exist=must_exist,
+                allow_changed=allow_changed or (),
+                on_event=on_event,
+                should_stop=stop,
+            )
     if dry_run:
         show_plan(plan, as_json=as_json)
     else:

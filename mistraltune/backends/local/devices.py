@@ -1,4 +1,4 @@
-"""Which GPU a process without a launcher uses; decided before torch is imported, which fixes the choice."""
+"""Which GPU a process without a launcher uses, decided before torch is imported; and what a process computes on."""
 
 from __future__ import annotations
 
@@ -17,6 +17,20 @@ def use_one_gpu() -> str:
         return ""
     os.environ["CUDA_VISIBLE_DEVICES"] = visible[0]
     return f"{len(visible)} GPUs are visible and no launcher is used: training on GPU {visible[0]} alone"
+
+
+def device_name() -> str:
+    """The accelerator by its product name, or `cpu`."""
+    import torch
+
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+
+
+def num_threads() -> int:
+    """CPU threads that torch computes with; another number adds floats in another order."""
+    import torch
+
+    return torch.get_num_threads()
 
 
 def visible_gpus() -> list[str]:

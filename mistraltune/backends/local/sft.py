@@ -135,6 +135,8 @@ class RunTrainer(SFTTrainer):  # type: ignore[misc]
             for leftover in written.iterdir():
                 leftover.unlink()
             written.rmdir()
+            for name in UNWANTED_IN_CHECKPOINTS:  # TRL writes a second card beside the checkpoint
+                (staging / name).unlink(missing_ok=True)
         self.args.output_dir = str(self.run.path)
         self.run.drop_old_checkpoints(keep=self.keep_checkpoints)
         self.run.emit("checkpoint", step=step)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import resource
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mistraltune.backends.local.devices import use_one_gpu
+from mistraltune.backends.local.devices import device_name, num_threads, use_one_gpu
+from mistraltune.backends.local.footprint import check_space
+from mistraltune.backends.local.locating import locate
 from mistraltune.data.conversation import Conversation
 from mistraltune.errors import ConfigError, Stopped
 from mistraltune.publishing import publish_dir
@@ -37,6 +40,7 @@ class LocalTrainer:
         """
         if notice := use_one_gpu():
             run.emit("note", text=notice)
+        check_space(self.config, base=locate(self.base_ref), run_path=run.path, num_rows=len(train))
         run.emit("phase", phase="load", text=f"loading {self.config.model}")
         # torch, transformers and TRL take seconds to import: everything that can be refused was refused before.
         from mistraltune.backends.local.loading import (
@@ -68,7 +72,7 @@ class LocalTrainer:
             validation=validation,
             run=run,
         )
-        self.run_to_the_end(trainer, run)
+        self.run_to_the_end(trainer, run, dtype=details["dtype"])
         self.publish_adapter(model, run)
         ref = self.base_ref.model_copy(update={"adapter": str(run.path)})
         return TrainResult(model=ref, metrics=final_figures(trainer, num_rows=len(train)), details=details)
@@ -79,17 +83,19 @@ class LocalTrainer:
         config = self.config
         return ModelRef(model=config.model, revision=config.revision, quantization=config.quantization)
 
-    def run_to_the_end(self, trainer: RunTrainer, run: RunDir) -> None:
+    def run_to_the_end(self, trainer: RunTrainer, run: RunDir, *, dtype: str) -> None:
         """Train from the newest sound checkpoint, or from the start."""
         checkpoint, passed_over = run.checkpoint()
         for notice in passed_over:
             run.emit("note", text=notice)
         step = checkpoint.step if checkpoint else 0
         run.rewind(step)
+        run.record_session(step=step, threads=num_threads(), device=device_name(), dtype=dtype)
         if checkpoint:
             run.emit("note", text=f"continuing from step {step}")
             trainer.continue_counting(step)
-        trainer.train(resume_from_checkpoint=str(checkpoint.path) if checkpoint else None)
+        with explaining_misfit(step):
+            trainer.train(resume_from_checkpoint=str(checkpoint.path) if checkpoint else None)
         if trainer.state.global_step < trainer.state.max_steps:
             raise Stopped(
                 f"stopped at step {trainer.state.global_step} of {trainer.state.max_steps}; a checkpoint is saved",
@@ -98,8 +104,6 @@ class LocalTrainer:
 
     def publish_adapter(self, model: Any, run: RunDir) -> None:
         """Put `adapter_model.safetensors` and `adapter_config.json` into the run directory, the config last."""
-        from mistraltune.backends.local.locating import locate
-
         with publish_dir(run.path / "adapter") as staging:
             model.save_pretrained(staging)
             (staging / "README.md").unlink(missing_ok=True)
@@ -112,6 +116,24 @@ class LocalTrainer:
         for name in ("adapter_model.safetensors", "adapter_config.json"):
             (run.path / "adapter" / name).replace(run.path / name)
         (run.path / "adapter").rmdir()
+
+
+@contextmanager
+def explaining_misfit(step: int) -> Iterator[None]:
+    """Tell in words that a checkpoint has other weights than the model (`--allow-changed` can bring that about).
+
+    Raises:
+        ConfigError: The adapters or their optimizer's state do not fit.
+    """
+    try:
+        yield
+    except (RuntimeError, ValueError) as error:
+        if not any(words in str(error) for words in ("size mismatch", "parameter group")):
+            raise
+        raise ConfigError(
+            f"the checkpoint of step {step} does not fit adapters of this shape",
+            hint="the shape of adapters cannot change within a run; choose another --run-id",
+        ) from error
 
 
 def attach_adapters(base: Any, config: LocalTrainConfig) -> Any:
