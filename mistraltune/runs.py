@@ -81,6 +81,8 @@ class RunDir:
             return parse_yaml((self.path / METADATA).read_text(encoding="utf-8"))
         except FileNotFoundError:
             return {}
+        except ConfigError as error:
+            raise ConfigError(f"{self.path / METADATA}: {error.message}", hint="restore it from a copy") from error
 
     @property
     def started_at(self) -> str:
@@ -273,6 +275,23 @@ class RunDir:
 def is_run_dir(path: Path) -> bool:
     """Whether `path` is a run directory."""
     return (path / METADATA).is_file()
+
+
+def refuse_foreign_dir(path: Path) -> None:
+    """Raise where `path` is a file, or a folder that holds something and is no run: a run would mix with it.
+
+    Raises:
+        ConfigError: Names what is there.
+    """
+    hint = "choose another --run-id or --output-dir"
+    if path.exists() and not path.is_dir():
+        raise ConfigError(f"{path} is a file, not a run directory", hint=hint)
+    if not path.is_dir() or is_run_dir(path):
+        return
+    # What a run leaves that was killed before its metadata stood there: its config.yaml, and hidden files.
+    foreign = sorted(entry.name for entry in path.iterdir() if entry.name != "config.yaml" and entry.name[0] != ".")
+    if foreign:
+        raise ConfigError(f"{path} is no run directory, but holds {', '.join(foreign[:3])}", hint=hint)
 
 
 def list_runs(output_dir: Path) -> list[RunDir]:
