@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import traceback
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -87,11 +88,7 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # keeps the interpreter's last flush quiet
         code = ExitCode.OK
     except Exception as error:
-        if wants_json:
-            print_json_error(
-                f"{type(error).__name__}: {error}", hint="this is a bug; please report it", code=ExitCode.BUG
-            )
-        raise
+        code = report_bug(error, as_json=wants_json)
     if code == ExitCode.INTERRUPTED and wants_json:
         print_json_error("interrupted", code=code)
     sys.exit(code if isinstance(code, int) else ExitCode.OK)
@@ -119,19 +116,31 @@ def report_error(
 ) -> None:
     """`error:` and `hint:` on stderr; with `--json` the same as the one object on stdout."""
     from mistraltune.cli.console import note
+    from mistraltune.secrets import masked
 
-    note(f"error: {message}")
+    note(f"error: {masked(message)}")
     if hint:
-        note(f"hint: {hint}")
+        note(f"hint: {masked(hint)}")
     if as_json:
         print_json_error(message, hint=hint, code=code, details=details)
+
+
+def report_bug(error: Exception, *, as_json: bool) -> int:
+    """Print the traceback, without secrets that stand in the exception's text."""
+    from mistraltune.secrets import masked
+
+    sys.stderr.write(masked("".join(traceback.format_exception(error))))
+    if as_json:
+        print_json_error(f"{type(error).__name__}: {error}", hint="this is a bug; please report it", code=ExitCode.BUG)
+    return ExitCode.BUG
 
 
 def print_json_error(message: str, *, hint: str = "", code: int, details: dict[str, object] | None = None) -> None:
     """An error as the one object on stdout."""
     from mistraltune.cli.console import print_json
+    from mistraltune.secrets import masked
 
-    print_json({"error": {"exit_code": int(code), "message": message, "hint": hint, **(details or {})}})
+    print_json({"error": {"exit_code": int(code), "message": masked(message), "hint": masked(hint), **(details or {})}})
 
 
 def end_by_signal(number: int) -> None:
