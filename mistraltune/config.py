@@ -27,7 +27,7 @@ from yaml import YAMLError
 from mistraltune.errors import ConfigError
 from mistraltune.secrets import find_secrets, is_secret_value
 from mistraltune.shipped import find_config
-from mistraltune.strict_yaml import StrictYamlError, find_key_lines
+from mistraltune.strict_yaml import StrictYamlError, find_key_lines, read_text
 
 MAX_COUNT = 100_000_000
 """More steps than any run will see."""
@@ -403,7 +403,7 @@ def read_yaml(path: Path, name: str) -> Layer:
         ConfigError: The file cannot be read, or is no plain mapping of keys to values; values are not repeated.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_text(path)
         lines = find_key_lines(text)
         content = OmegaConf.load(io.StringIO(text))
     except StrictYamlError as problem:

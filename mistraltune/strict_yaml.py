@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import yaml
 
@@ -28,16 +29,31 @@ class StrictYamlError(ValueError):
         self.line = line
 
 
+def read_text(path: Path) -> str:
+    """The text of a file that may be a configuration by its size.
+
+    Raises:
+        OSError: It cannot be read.
+        StrictYamlError: It is larger than 64 KiB, or no UTF-8.
+    """
+    with path.open("rb") as file:
+        content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise StrictYamlError(f"larger than {MAX_BYTES // 1024} KiB")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise StrictYamlError(f"byte 0x{content[error.start]:02x} is not UTF-8", line=line) from None
+
+
 def find_key_lines(text: str) -> dict[str, int]:
     """Dotted path of each key to its line, counted from 1, of a text that is safe and unambiguous to load.
 
     Raises:
-        StrictYamlError: The text is no YAML, larger than 64 KiB or nested deeper than 16 levels, holds several
-            documents, tags, anchors, aliases or duplicate keys, or what YAML 1.1 reads as another number than it
-            looks like.
+        StrictYamlError: The text is no YAML or nested deeper than 16 levels, holds several documents, tags, anchors,
+            aliases or duplicate keys, or what YAML 1.1 reads as another number than it looks like.
     """
-    if len(text) > MAX_BYTES:
-        raise StrictYamlError(f"larger than {MAX_BYTES // 1024} KiB")
     try:
         refuse_constructs(text)
         root = yaml.compose(text, Loader=yaml.SafeLoader)
