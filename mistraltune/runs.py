@@ -78,11 +78,19 @@ class RunDir:
 
     def _stored(self) -> dict[str, Any]:
         try:
-            return parse_yaml((self.path / METADATA).read_text(encoding="utf-8"))
+            content = parse_yaml((self.path / METADATA).read_text(encoding="utf-8"))
         except FileNotFoundError:
             return {}
-        except ConfigError as error:
-            raise ConfigError(f"{self.path / METADATA}: {error.message}", hint="restore it from a copy") from error
+        except (ConfigError, UnicodeDecodeError) as error:
+            raise self._damage(str(error)) from error
+        if content and not {"format_version", "status"} <= set(content):
+            raise self._damage("keys are missing")
+        return content
+
+    def _damage(self, reason: str) -> ConfigError:
+        return ConfigError(
+            f"{self.path / METADATA} is damaged: {reason}", hint="restore it, or choose another --run-id"
+        )
 
     @property
     def started_at(self) -> str:
@@ -192,7 +200,7 @@ class RunDir:
         """
         known = self.metadata
         if known:
-            differing = differing_fields(known["identity"], identity)
+            differing = differing_fields(known.get("identity") or {}, identity)
             if differing:
                 raise ConfigError(
                     f"{self.path} holds another run; different: {', '.join(differing)}",

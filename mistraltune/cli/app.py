@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 import traceback
+from collections.abc import Sequence
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +17,7 @@ from typer.core import TyperGroup
 
 from mistraltune import __version__
 from mistraltune.cli import chat, config, data, evaluate, quickstart, runs, train
-from mistraltune.errors import ExitCode, MistralTuneError, Stopped
+from mistraltune.errors import ConfigError, ExitCode, MistralTuneError, Stopped
 
 
 class StoryGroup(TyperGroup):
@@ -69,8 +72,10 @@ def root(
 def main() -> None:
     """Run the command line and exit with a documented code."""
     replace_closed_streams()
+    write_utf8()
     wants_json = "--json" in sys.argv
     try:
+        refuse_empty_arguments(sys.argv[1:])
         code = app(standalone_mode=False)
     except MistralTuneError as error:
         report_error(error.message, hint=error.hint, code=error.exit_code, details=error.details, as_json=wants_json)
@@ -99,6 +104,28 @@ def replace_closed_streams() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 - for as long as the process runs
+
+
+def write_utf8() -> None:
+    """Let both outputs be UTF-8, whatever the locale: rows hold any character, and JSON is nothing else."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+
+
+def refuse_empty_arguments(arguments: Sequence[str]) -> None:
+    """Raise where an argument is empty: `--out-dir "$DIR"` with DIR unset would mean the working directory.
+
+    Raises:
+        ConfigError: Names its place.
+    """
+    for place, argument in enumerate(arguments):
+        if not argument or re.fullmatch(r"--[a-z-]+=", argument):
+            name = argument or (arguments[place - 1] if place else "")
+            raise ConfigError(
+                f"an argument is empty: {name.removesuffix('=')} ''",
+                hint="is a shell variable unset? Else leave it out",
+            )
 
 
 def report_usage_error(error: typer.TyperException, *, as_json: bool) -> int:
