@@ -7,7 +7,9 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
-from urllib.parse import quote, quote_plus, unquote, urlsplit
+from urllib.parse import quote, quote_plus, unquote
+
+from dotenv import dotenv_values
 
 MASK = "***"
 MIN_LENGTH = 8
@@ -94,14 +96,23 @@ def masked(text: str) -> str:
 
 
 def environment_secrets() -> list[str]:
-    """Values of variables that are secrets by name, and the passwords of proxies; the longest first."""
-    found = {value for name, value in os.environ.items() if is_secret_name(name)}
-    for name in _PROXIES:
-        for url in (os.environ.get(name), os.environ.get(name.upper())):
-            login = urlsplit(url).netloc.rpartition("@")[0] if url else ""
-            password = login.partition(":")[2]
+    """Values of variables and of `.env` that are secrets by name, and the passwords of proxies; the longest first."""
+    variables = environment()
+    found = {value for name, value in variables.items() if is_secret_name(name)}
+    for name, url in variables.items():
+        if name.lower() in _PROXIES:
+            password = url.rpartition("@")[0].rpartition("/")[2].partition(":")[2]
             found |= {password, unquote(password)}
     return sorted((value for value in found if len(value) >= MIN_LENGTH), key=len, reverse=True)
+
+
+def environment() -> dict[str, str]:
+    """The variables of this process, and those of `.env` that it does not set itself."""
+    try:
+        stored = dotenv_values(".env")
+    except (OSError, UnicodeDecodeError):  # what is wrong with it is told where it is needed
+        stored = {}
+    return {**{name: value for name, value in stored.items() if value}, **os.environ}
 
 
 def forms(secret: str) -> list[str]:
