@@ -25,21 +25,18 @@ def _empty_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        "api_key",
-        "apiKey",
-        "API-KEY",
-        "MISTRAL_API_KEY",
-        "token",
-        "hf_token",
-        "hubToken",
-        "secret",
-        "client_secret",
-        "password",
-        "db_passwd",
-        "passphrase",
-        "private_key",
-        "secret_key",
-        "credentials",
+        *(
+            "api_key",
+            "apiKey",
+            "API-KEY",
+            "MISTRAL_API_KEY",
+            "token",
+            "hf_token",
+            "hubToken",
+            "secret",
+            "client_secret",
+        ),
+        *("password", "db_passwd", "passphrase", "private_key", "secret_key", "credentials"),
     ],
 )
 def test_a_name_of_a_secret_is_known_in_any_spelling(name: str) -> None:
