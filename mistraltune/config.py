@@ -4,34 +4,116 @@ from __future__ import annotations
 
 import difflib
 import io
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    create_model,
+    field_validator,
+)
 from yaml import YAMLError
 
 from mistraltune.errors import ConfigError
+from mistraltune.secrets import find_secrets, is_secret_value
 from mistraltune.shipped import find_config
+from mistraltune.strict_yaml import StrictYamlError, find_key_lines, read_text
+
+MAX_COUNT = 100_000_000
+"""More steps than any run will see."""
 
 
 class Config(BaseModel):
     """Base of all sections: unknown keys are errors, values never change, docstrings are the help."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, protected_namespaces=())
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True, protected_namespaces=()
+    )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def refuse_lookalikes(cls, value: Any, info: ValidationInfo) -> Any:
+        """The value as it is, unless it is `yes` or `no` for a number (pydantic takes 1 and 0) or a text with a NUL."""
+        annotation = cls.model_fields[str(info.field_name)].annotation
+        if isinstance(value, bool) and bool not in (annotation, *get_args(annotation)):
+            raise ValueError("Input should not be true or false (YAML reads yes, no, on and off so; quote a text)")
+        if isinstance(value, str) and "\0" in value:
+            raise ValueError("Input should hold no NUL character")
+        return value
+
+
+def local_path(text: str) -> str:
+    """A path on this machine, `~` replaced by the home that it stands for, as a shell does.
+
+    Raises:
+        ValueError: It is a URL, or begins with a `~` that names no home.
+    """
+    if "://" in text:
+        raise ValueError("Input should be a path on this machine, not a URL")
+    path = os.path.expanduser(text)  # noqa: PTH111 - pathlib's raises what pydantic does not catch
+    if path.startswith("~"):
+        raise ValueError("there is no such home directory; a file of that name is ./~name")
+    return path
+
+
+def output_path(text: str) -> str:
+    """A folder to write below: any but the root of the file system.
+
+    Raises:
+        ValueError: It is the root, by whatever name.
+    """
+    path = local_path(text)
+    if Path(path).resolve() == Path("/"):
+        raise ValueError("Input should not be the root of the file system")
+    return path
+
+
+def model_name(text: str) -> str:
+    """A model reference; no URL is ever fetched.
+
+    Raises:
+        ValueError: It is a URL.
+    """
+    if "://" in text:
+        raise ValueError("Input should be a Hub id, a model directory or quickstart, not a URL")
+    return text
+
+
+def folder_name(text: str) -> str:
+    """The name of one folder.
+
+    Raises:
+        ValueError: It is a path, or leads out of the folder that it is looked up in.
+    """
+    if "/" in text or text in (".", ".."):
+        raise ValueError("Input should be the name of one folder, without slashes")
+    return text
+
+
+LocalPath = Annotated[str, Field(min_length=1), AfterValidator(local_path)]
+OutputPath = Annotated[str, Field(min_length=1), AfterValidator(output_path)]
+ModelName = Annotated[str, Field(min_length=1), AfterValidator(model_name)]
+FolderName = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(folder_name)]
 
 
 class DataConfig(Config):
     """Which rows are trained on."""
 
-    train_file: str
+    train_file: LocalPath
     """JSONL with `instruction`/`input`/`output` or `messages` rows."""
-    val_file: str | None = None
+    val_file: LocalPath | None = None
     """JSONL for the validation loss; none means no validation."""
-    max_length: Annotated[int, Field(ge=16)] = 2048
+    max_length: Annotated[int, Field(ge=16, le=MAX_COUNT)] = 2048
     """Longest sequence in tokens."""
     on_too_long: Literal["error", "drop", "truncate"] = "error"
     """What happens to a longer row: refuse the file, drop the row, or cut whole oldest turns; always counted."""
@@ -42,9 +124,9 @@ class TrainingConfig(Config):
 
     epochs: Annotated[float, Field(gt=0, le=10_000)] = 3.0
     """Passes over the training rows."""
-    max_steps: Annotated[int, Field(ge=1, le=100_000_000)] | None = None
+    max_steps: Annotated[int, Field(ge=1, le=MAX_COUNT)] | None = None
     """Optimizer steps; replaces `epochs` where given."""
-    learning_rate: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] = 2e-4
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 2e-4
     """Peak learning rate, reached after the warm-up."""
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
     """How the learning rate falls after the warm-up; `constant` stays at the peak."""
@@ -60,13 +142,13 @@ class TrainingConfig(Config):
     """Micro-steps per optimizer step."""
     packing: bool = True
     """Lay the conversations of a micro-step end to end, attention kept apart, instead of padding each of them."""
-    logging_steps: Annotated[int, Field(ge=1)] = 10
+    logging_steps: Annotated[int, Field(ge=1, le=MAX_COUNT)] = 10
     """Steps between two logged losses."""
-    eval_steps: Annotated[int, Field(ge=1)] | None = None
+    eval_steps: Annotated[int, Field(ge=1, le=MAX_COUNT)] | None = None
     """Steps between two validation losses; unset means once an epoch."""
-    save_steps: Annotated[int, Field(ge=1)] | None = None
+    save_steps: Annotated[int, Field(ge=1, le=MAX_COUNT)] | None = None
     """Steps between two checkpoints; unset means once an epoch."""
-    keep_checkpoints: Annotated[int, Field(ge=1)] = 2
+    keep_checkpoints: Annotated[int, Field(ge=1, le=MAX_COUNT)] = 2
     """Newest checkpoints kept."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 42
     """Seed of the order of rows, of dropout and of the adapters' initial weights."""
@@ -96,7 +178,7 @@ class LoraConfig(Config):
 class TrainConfig(Config):
     """Everything that decides a training run."""
 
-    model: str
+    model: ModelName
     """Base model: `quickstart`, a model directory, or a Hub id."""
     revision: str | None = None
     """Branch, tag or commit on the Hub."""
@@ -105,9 +187,9 @@ class TrainConfig(Config):
     data: DataConfig
     training: TrainingConfig = TrainingConfig()
     lora: LoraConfig = LoraConfig()
-    output_dir: str = "outputs"
+    output_dir: OutputPath = "outputs"
     """Run directories are made below it."""
-    run_id: str | None = None
+    run_id: FolderName | None = None
     """Name of the run directory; unset means a hash of configuration, data and base revision."""
 
     def without_place(self) -> dict[str, Any]:
@@ -124,6 +206,16 @@ class Layer:
 
     name: str
     values: Mapping[str, Any]
+    lines: Mapping[str, int] = field(default_factory=dict)
+    """Dotted path of each key to its line, of a file."""
+
+    def places(self) -> dict[str, str]:
+        """Dotted paths of the keys that this layer sets, each with where that is: `train.yaml:7`, `--set`."""
+        return {path: self.place(path) for path in (*self.leaves(), *self.lines)}
+
+    def place(self, path: str) -> str:
+        """Where this layer sets the key at `path`."""
+        return f"{self.name}:{self.lines[path]}" if path in self.lines else self.name
 
     def leaves(self) -> Iterable[str]:
         """Dotted paths of the values that this layer sets."""
@@ -174,6 +266,7 @@ def load_config(
     layers.append(Layer("--set", read_overrides(overrides)))
     given = {key: value for key, value in (options or {}).items() if value is not None}
     layers.append(Layer("command line", unflatten(given)))
+    refuse_secrets(layers)
     settle_duration(layers)
     try:
         created = [OmegaConf.create(dict(layer.values), flags={"allow_objects": True}) for layer in layers]
@@ -181,10 +274,28 @@ def load_config(
     except OmegaConfBaseException as error:  # such as a `${` that nothing closes
         raise ConfigError(f"{error.full_key}: {str(error).splitlines()[0]}") from error
     values = plain(merged)
+    config = validate(config_type, values, {path: place for layer in layers for path, place in layer.places().items()})
     origins = {leaf: layer.name for layer in layers for leaf in layer.leaves()}
-    config = validate(config_type, values, origins)
     return LoadedConfig(
         config, {leaf: origins.get(leaf, "default") for leaf in flatten(config.model_dump(mode="json"))}
+    )
+
+
+def refuse_secrets(layers: Sequence[Layer]) -> None:
+    """Raise where a layer holds a secret: configurations are shared, printed, and copied into every run directory.
+
+    Raises:
+        ConfigError: Names each key and the environment variable to use; never a value.
+    """
+    found = [(layer, secret) for layer in layers for secret in find_secrets(layer.values)]
+    if not found:
+        return
+    problems = [f"{secret.path}: looks like a secret (from {layer.place(secret.path)})" for layer, secret in found]
+    variables = " and ".join(sorted({secret.variable for _, secret in found}))
+    raise ConfigError(
+        "\n  ".join(["a configuration holds no secrets:", *problems]),
+        hint=f"take it out, and set {variables} in the environment or in .env",
+        details={"problems": problems},
     )
 
 
@@ -204,7 +315,8 @@ def settle_duration(layers: Sequence[Layer]) -> None:
             training.pop("max_steps" if decided == "epochs" else "epochs", None)
         elif len(given) == 2:
             raise ConfigError(
-                f"training.epochs and training.max_steps are both set (from {layer.name})", hint="keep one of them"
+                f"training.epochs and training.max_steps are both set (from {layer.place('training.max_steps')})",
+                hint="keep one of them",
             )
         elif given:
             decided = given[0]
@@ -242,7 +354,13 @@ def describe_problem(config_type: type[BaseModel], problem: dict[str, Any], orig
             required = [name for name, field in inner.model_fields.items() if field.is_required()] if inner else []
             return f"{'.'.join([path, *required[:1]])}: required, but not set"
         case _:
-            return f"{path}: {problem['msg']}, got {problem['input']!r}{suffix}"
+            message = problem["msg"].removeprefix("Value error, ")
+            return f"{path}: {message}, got {shortened(repr(problem['input']))}{suffix}"
+
+
+def shortened(text: str) -> str:
+    """A text that fits into a message."""
+    return text if len(text) <= 200 else f"{text[:197]}..."
 
 
 def advise(config_type: type[BaseModel], location: Sequence[str | int]) -> str:
@@ -279,36 +397,54 @@ def key_paths(config_type: type[BaseModel], prefix: str = "") -> list[str]:
 
 
 def read_yaml(path: Path, name: str) -> Layer:
-    """One YAML file as a layer, read by OmegaConf's loader: `1e-4` is a number, a duplicate key an error.
+    """One YAML file as a layer, read by OmegaConf's loader: `1e-4` is a number.
 
     Raises:
-        ConfigError: The file cannot be read, is not YAML or is not a mapping.
+        ConfigError: The file cannot be read, or is no plain mapping of keys to values; values are not repeated.
     """
     try:
-        content = OmegaConf.load(io.StringIO(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, YAMLError, OmegaConfBaseException) as error:
-        raise ConfigError(f"cannot read the configuration {path}: {error}") from error
-    if not isinstance(content, DictConfig):
+        text = read_text(path)
+        lines = find_key_lines(text)
+        content = OmegaConf.load(io.StringIO(text))
+    except StrictYamlError as problem:
+        place = f"{path}:{problem.line}" if problem.line else f"{path}"
+        raise ConfigError(f"cannot read the configuration {place}: {problem.message}") from problem
+    except OmegaConfBaseException as error:
+        reason = str(error).partition("\n")[0]
+        raise ConfigError(f"cannot read the configuration {path}: {error.full_key}: {reason}") from error
+    except (OSError, ValueError, YAMLError) as error:
+        raise ConfigError(f"cannot read the configuration {path}: {str(error).partition(chr(10))[0]}") from error
+    if not isinstance(content, DictConfig) or (content and not lines):  # OmegaConf takes a lone word for a key
         raise ConfigError(f"{path}: a configuration is a mapping of keys to values")
-    return Layer(name, plain(content))
+    return Layer(name, plain(content), lines)
 
 
 def read_overrides(overrides: Sequence[str]) -> dict[str, Any]:
     """`KEY=VALUE` strings as nested values.
 
     Raises:
-        ConfigError: An override has no `=` (OmegaConf would silently read None) or an empty key.
+        ConfigError: An override has no `=` (OmegaConf would silently read None) or an empty key, or its value is no
+            plain YAML.
     """
     for override in overrides:
-        key, separator, _ = override.partition("=")
-        if not separator or not key.strip():
-            raise ConfigError(
-                f"--set {override!r} is not KEY=VALUE", hint="for example --set training.learning_rate=1e-4"
-            )
+        check_override(override)
     try:
         return plain(OmegaConf.from_dotlist(list(overrides)))
-    except (YAMLError, OmegaConfBaseException) as error:
-        raise ConfigError(f"--set: {error}") from error
+    except (YAMLError, OmegaConfBaseException, ValueError) as error:
+        raise ConfigError(f"--set: {str(error).partition(chr(10))[0]}") from error
+
+
+def check_override(override: str) -> None:
+    """Raise where an override is not `KEY=VALUE` with a plain value."""
+    key, separator, value = override.partition("=")
+    if not separator or not key.strip():
+        shown = "with a secret" if is_secret_value(override) else repr(override)
+        raise ConfigError(f"--set {shown} is not KEY=VALUE", hint="for example --set training.learning_rate=1e-4")
+    try:
+        find_key_lines(value)
+    except StrictYamlError as problem:
+        hint = "a text that is no plain YAML stands in quotes: --set 'key=\"text\"'"
+        raise ConfigError(f"{key}: {problem.message} (from --set)", hint=hint) from problem
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> list[str]:
@@ -338,8 +474,15 @@ def dump_yaml(values: Mapping[str, Any]) -> str:
 
 
 def parse_yaml(text: str) -> dict[str, Any]:
-    """The mapping that `dump_yaml` wrote."""
-    return plain(OmegaConf.create(text))
+    """The mapping that `dump_yaml` wrote.
+
+    Raises:
+        ConfigError: It wrote no such thing.
+    """
+    try:
+        return plain(OmegaConf.create(text))
+    except (YAMLError, OmegaConfBaseException, ValueError, AssertionError, RecursionError) as error:
+        raise ConfigError(f"not what MistralTune wrote: {str(error).partition(chr(10))[0]}") from error
 
 
 def plain(values: Any) -> dict[str, Any]:

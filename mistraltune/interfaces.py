@@ -157,7 +157,11 @@ class Backend(Protocol):
     """The backend's own config section, named after it; validated and documented from here."""
 
     def trainer(self, config: TrainConfig) -> Trainer:
-        """A trainer for `config`."""
+        """A trainer for `config`; called before any row is rendered, also by a dry run, so that it can refuse early.
+
+        Raises:
+            ConfigError: `config` cannot be trained, as far as that is known without loading weights.
+        """
         ...
 
     def renderer(self, ref: ModelRef) -> Renderer:

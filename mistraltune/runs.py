@@ -79,9 +79,19 @@ class RunDir:
 
     def _stored(self) -> dict[str, Any]:
         try:
-            return parse_yaml((self.path / METADATA).read_text(encoding="utf-8"))
+            content = parse_yaml((self.path / METADATA).read_text(encoding="utf-8"))
         except FileNotFoundError:
             return {}
+        except (ConfigError, UnicodeDecodeError) as error:
+            raise self._damage(str(error)) from error
+        if content and not {"format_version", "status"} <= set(content):
+            raise self._damage("keys are missing")
+        return content
+
+    def _damage(self, reason: str) -> ConfigError:
+        return ConfigError(
+            f"{self.path / METADATA} is damaged: {reason}", hint="restore it, or choose another --run-id"
+        )
 
     @property
     def started_at(self) -> str:
@@ -198,7 +208,7 @@ class RunDir:
             ConfigError: The directory holds a run of another identity; the message names the fields that differ.
         """
         known = self.metadata
-        refuse_unknown_fields(allow_changed, [*flatten(known.get("identity", {})), *flatten(identity)])
+        refuse_unknown_fields(allow_changed, [*flatten(known.get("identity") or {}), *flatten(identity)])
         if known:
             self._begin_again(known, identity, config, allow_changed)
             return
@@ -217,7 +227,7 @@ class RunDir:
     def _begin_again(
         self, known: dict[str, Any], identity: dict[str, Any], config: dict[str, Any], allow_changed: Sequence[str]
     ) -> None:
-        differing = differing_fields(known["identity"], identity)
+        differing = differing_fields(known.get("identity") or {}, identity)
         is_finished = known["status"] == "finished"
         if is_finished:  # nothing is computed any more: libraries may be newer
             differing = [field for field in differing if not field.startswith("libraries.")]
@@ -325,6 +335,23 @@ class RunDir:
 def is_run_dir(path: Path) -> bool:
     """Whether `path` is a run directory."""
     return (path / METADATA).is_file()
+
+
+def refuse_foreign_dir(path: Path) -> None:
+    """Raise where `path` is a file, or a folder that holds something and is no run: a run would mix with it.
+
+    Raises:
+        ConfigError: Names what is there.
+    """
+    hint = "choose another --run-id or --output-dir"
+    if path.exists() and not path.is_dir():
+        raise ConfigError(f"{path} is a file, not a run directory", hint=hint)
+    if not path.is_dir() or is_run_dir(path):
+        return
+    # What a run leaves that was killed before its metadata stood there: its config.yaml, and hidden files.
+    foreign = sorted(entry.name for entry in path.iterdir() if entry.name != "config.yaml" and entry.name[0] != ".")
+    if foreign:
+        raise ConfigError(f"{path} is no run directory, but holds {', '.join(foreign[:3])}", hint=hint)
 
 
 def list_runs(output_dir: Path) -> list[RunDir]:

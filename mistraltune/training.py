@@ -16,11 +16,12 @@ from mistraltune.data.fitting import Fitted, fit
 from mistraltune.data.reading import ConversationFile
 from mistraltune.data.splitting import find_overlap
 from mistraltune.errors import ConfigError, DataError, Stopped
-from mistraltune.interfaces import Backend, Renderer
+from mistraltune.interfaces import Backend, Renderer, Trainer
 from mistraltune.provenance import describe_origin, library_majors
 from mistraltune.publishing import check_writable
 from mistraltune.results import ModelRef
-from mistraltune.runs import Event, RunDir
+from mistraltune.runs import Event, RunDir, refuse_foreign_dir
+from mistraltune.secrets import masked
 
 Listener = Callable[[Event], None]
 
@@ -39,6 +40,7 @@ class Plan:
         train: Rows that are trained on, those too long left out or cut as configured.
         validation: Likewise, for the validation loss.
         num_steps: Optimizer steps.
+        trainer: Has not refused the configuration.
     """
 
     config: TrainConfig
@@ -47,6 +49,7 @@ class Plan:
     train: Fitted
     validation: Fitted | None
     num_steps: int
+    trainer: Trainer
 
     def summary(self) -> dict[str, Any]:
         """The plan as JSON-like figures, for `--dry-run` and the run's metadata."""
@@ -93,11 +96,11 @@ def train(  # noqa: PLR0913 - options by name
             run.emit("note", text=f"{plan.path} has finished already; nothing to do")
             return run
         try:
-            result = backend.trainer(config).train(plan.train, plan.validation or (), run)
+            result = plan.trainer.train(plan.train, plan.validation or (), run)
         except Stopped:
             raise
         except BaseException as error:
-            run.fail(f"{type(error).__name__}: {error}")
+            run.fail(masked(f"{type(error).__name__}: {error}"))
             raise
         run.finish(result)
     return run
@@ -121,6 +124,7 @@ def make_plan(backend: Backend, config: TrainConfig, *, on_event: Listener = lam
 
     on_event({"event": "phase", "phase": "render", "text": f"tokenising for {config.model}"})
     base = ModelRef(backend=backend.name, model=config.model, revision=config.revision)
+    trainer = backend.trainer(config)
     renderer = backend.renderer(base)
     fitted = fit_rows(train_file, renderer, config, on_event=on_event)
     on_event({"event": "data", "name": "training", **fitted.statistics()})
@@ -136,15 +140,17 @@ def make_plan(backend: Backend, config: TrainConfig, *, on_event: Listener = lam
         "base_revision": backend.revision(base),
         "tokenizer": renderer.fingerprint,
     }
-    run_id = config.run_id or default_run_id(config.model, identity)
+    path = Path(config.output_dir) / (config.run_id or default_run_id(config.model, identity))
+    refuse_foreign_dir(path)
     return Plan(
         config=config,
-        path=Path(config.output_dir) / run_id,
+        path=path,
         # Not in the run's name: after an upgrade the same command finds its run, and is told what differs.
         identity=identity | {"libraries": library_majors()},
         train=fitted,
         validation=fitted_val,
         num_steps=count_steps(config, num_rows=len(fitted)),
+        trainer=trainer,
     )
 
 

@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from mistraltune.settings import Settings
+from mistraltune.errors import ConfigError
+from mistraltune.settings import Settings, settings
 
 SECRET = "hf_verysecret"
 
@@ -43,6 +44,24 @@ def test_the_shipped_env_example_sets_nothing_as_it_is(tmp_path: Path) -> None:
     assert Settings().hf_token is None
 
 
+@pytest.mark.parametrize("key", ["hf_very\nsecret", "hf very secret", "'hf_verysecret'", "hf_verysécret", "s" * 1001])
+def test_a_key_that_no_header_can_carry_is_refused_unseen(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    monkeypatch.setenv("HF_TOKEN", key)
+    settings.cache_clear()
+    with pytest.raises(ConfigError) as refused:
+        settings()
+    assert refused.value.message.startswith("HF_TOKEN ")
+    assert "secret" not in f"{refused.value.message}{refused.value.hint}"
+    assert refused.value.__cause__ is refused.value.__context__ is None
+
+
+def test_an_env_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"HF_TOKEN=\xff")
+    settings.cache_clear()
+    with pytest.raises(ConfigError, match=r"cannot read \.env: "):
+        settings()
+
+
 def test_an_empty_cache_folder_is_not_the_working_directory(monkeypatch: pytest.MonkeyPatch) -> None:
     usual = Settings().mistraltune_cache_dir
     monkeypatch.setenv("MISTRALTUNE_CACHE_DIR", "")
@@ -56,6 +75,6 @@ def test_the_cache_folder_can_be_chosen(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_a_key_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", SECRET)
-    settings = Settings()
-    for shown in (repr(settings), str(settings), f"{settings.hf_token}", settings.model_dump_json()):
+    read = Settings()
+    for shown in (repr(read), str(read), f"{read.hf_token}", read.model_dump_json()):
         assert SECRET not in shown

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
+import traceback
+from collections.abc import Sequence
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +18,7 @@ from typer.core import TyperGroup
 from mistraltune import __version__
 from mistraltune.cli import chat, config, data, evaluate, quickstart, runs, train
 from mistraltune.cli.signals import stop_on_signals
-from mistraltune.errors import ExitCode, MistralTuneError, Stopped
+from mistraltune.errors import ConfigError, ExitCode, MistralTuneError, Stopped
 
 
 class StoryGroup(TyperGroup):
@@ -69,8 +73,10 @@ def root(
 def main() -> None:
     """Run the command line and exit with a documented code."""
     replace_closed_streams()
+    write_utf8()
     wants_json = "--json" in sys.argv
     try:
+        refuse_empty_arguments(sys.argv[1:])
         with stop_on_signals():
             code = app(standalone_mode=False)
     except MistralTuneError as error:
@@ -89,11 +95,7 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # keeps the interpreter's last flush quiet
         code = ExitCode.OK
     except Exception as error:
-        if wants_json:
-            print_json_error(
-                f"{type(error).__name__}: {error}", hint="this is a bug; please report it", code=ExitCode.BUG
-            )
-        raise
+        code = report_bug(error, as_json=wants_json)
     if code == ExitCode.INTERRUPTED and wants_json:
         print_json_error("interrupted", code=code)
     sys.exit(code if isinstance(code, int) else ExitCode.OK)
@@ -104,6 +106,28 @@ def replace_closed_streams() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 - for as long as the process runs
+
+
+def write_utf8() -> None:
+    """Let both outputs be UTF-8, whatever the locale: rows hold any character, and JSON is nothing else."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+
+
+def refuse_empty_arguments(arguments: Sequence[str]) -> None:
+    """Raise where an argument is empty: `--out-dir "$DIR"` with DIR unset would mean the working directory.
+
+    Raises:
+        ConfigError: Names its place.
+    """
+    for place, argument in enumerate(arguments):
+        if not argument or re.fullmatch(r"--[a-z-]+=", argument):
+            name = argument or (arguments[place - 1] if place else "")
+            raise ConfigError(
+                f"an argument is empty: {name.removesuffix('=')} ''",
+                hint="is a shell variable unset? Else leave it out",
+            )
 
 
 def report_usage_error(error: typer.TyperException, *, as_json: bool) -> int:
@@ -121,19 +145,31 @@ def report_error(
 ) -> None:
     """`error:` and `hint:` on stderr; with `--json` the same as the one object on stdout."""
     from mistraltune.cli.console import note
+    from mistraltune.secrets import masked
 
-    note(f"error: {message}")
+    note(f"error: {masked(message)}")
     if hint:
-        note(f"hint: {hint}")
+        note(f"hint: {masked(hint)}")
     if as_json:
         print_json_error(message, hint=hint, code=code, details=details)
+
+
+def report_bug(error: Exception, *, as_json: bool) -> int:
+    """Print the traceback, without secrets that stand in the exception's text."""
+    from mistraltune.secrets import masked
+
+    sys.stderr.write(masked("".join(traceback.format_exception(error))))
+    if as_json:
+        print_json_error(f"{type(error).__name__}: {error}", hint="this is a bug; please report it", code=ExitCode.BUG)
+    return ExitCode.BUG
 
 
 def print_json_error(message: str, *, hint: str = "", code: int, details: dict[str, object] | None = None) -> None:
     """An error as the one object on stdout."""
     from mistraltune.cli.console import print_json
+    from mistraltune.secrets import masked
 
-    print_json({"error": {"exit_code": int(code), "message": message, "hint": hint, **(details or {})}})
+    print_json({"error": {"exit_code": int(code), "message": masked(message), "hint": masked(hint), **(details or {})}})
 
 
 def end_by_signal(number: int) -> None:

@@ -38,7 +38,7 @@ def show_config(
 
     loaded = load_config(
         train_config_type(backend, get_backend(backend).options),
-        files=[file for file in (config, lora) if file],
+        files=[file for file in (config, lora) if file is not None],
         overrides=overrides or [],
     )
     values: dict[str, Any] = loaded.config.model_dump(mode="json")

@@ -178,7 +178,7 @@ def run_backend(
     backend = get_backend(name)
     config = load_config(
         train_config_type(name, backend.options),
-        files=[file for file in files if file],
+        files=[file for file in files if file is not None],
         overrides=overrides or [],
         options=options,
     ).config

@@ -37,9 +37,13 @@ class LocalBackend:
     options: ClassVar[type[LocalOptions]] = LocalOptions
 
     def trainer(self, config: TrainConfig) -> Trainer:
-        """A QLoRA trainer."""
+        """A QLoRA trainer, unless the model's files show that `config` cannot be trained."""
+        from mistraltune.backends.local.inspecting import refuse_untrainable
+        from mistraltune.backends.local.locating import locate
         from mistraltune.backends.local.trainer import LocalTrainer
 
+        ref = ModelRef(model=config.model, revision=config.revision)
+        refuse_untrainable(locate(ref, with_weights=False), config)
         return LocalTrainer(LocalTrainConfig.model_validate(config.model_dump()))
 
     def renderer(self, ref: ModelRef) -> Renderer:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from mistraltune.backends.local import quickstart_model
+from mistraltune.backends.local.inspecting import refuse_remote_code
 from mistraltune.errors import ConfigError, TemporaryError
 from mistraltune.results import QUICKSTART, ModelRef
 from mistraltune.settings import settings
@@ -25,7 +26,7 @@ def locate(ref: ModelRef, *, with_weights: bool = True) -> Path:
         with_weights: False where the tokenizer and the configuration are enough.
 
     Raises:
-        ConfigError: There is no such model, or it has no safetensors weights.
+        ConfigError: There is no such model, it brings code of its own, or it has no safetensors weights.
         TemporaryError: The Hub could not be reached.
     """
     if ref.model == QUICKSTART:
@@ -33,11 +34,18 @@ def locate(ref: ModelRef, *, with_weights: bool = True) -> Path:
     path = Path(ref.model).expanduser()
     if not path.is_dir():
         path = fetch_from_hub(ref, with_weights=with_weights)
-    if with_weights and not any(path.glob("*.safetensors")):
-        raise ConfigError(
-            f"{ref.model} has no safetensors weights", hint="pickled weights are not loaded; convert the model first"
-        )
+    refuse_remote_code(path, name=ref.model)
+    if with_weights:
+        refuse_missing_weights(path, name=ref.model)
     return path
+
+
+def refuse_missing_weights(folder: Path, *, name: str) -> None:
+    """Raise where a folder holds no safetensors weights; pickled ones would run code when they are loaded."""
+    if not any(folder.glob("*.safetensors")):
+        raise ConfigError(
+            f"{name} has no safetensors weights", hint="pickled weights are not loaded; convert the model first"
+        )
 
 
 def fetch_from_hub(ref: ModelRef, *, with_weights: bool) -> Path:
@@ -87,10 +95,14 @@ def find_revision(ref: ModelRef) -> str:
 
     The fingerprint hashes names, sizes and the first mebibyte of each weight file (its header and first tensors) and
     the whole of the configuration: it changes when a model is replaced, without reading 14 GB before a run.
+
+    Raises:
+        ConfigError: There are no weights that it could pin.
     """
     path = locate(ref, with_weights=False)  # a dry run asks for this, and loads no weights
     if path.parent.name == "snapshots":
         return path.name
+    refuse_missing_weights(path, name=ref.model)
     digest = hashlib.sha256()
     for file in sorted([path / "config.json", *path.glob("*.safetensors")]):
         with file.open("rb") as content:

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from mistraltune.backends.local.devices import device_name, num_threads, use_one_gpu
 from mistraltune.backends.local.footprint import check_space
+from mistraltune.backends.local.inspecting import refuse_unknown_layers
 from mistraltune.backends.local.locating import locate
 from mistraltune.data.conversation import Conversation
-from mistraltune.errors import ConfigError, Stopped
+from mistraltune.errors import Stopped
 from mistraltune.publishing import publish_dir
 from mistraltune.results import ModelRef, TrainResult
 from mistraltune.runs import RunDir
@@ -146,13 +147,7 @@ def attach_adapters(base: Any, config: LocalTrainConfig) -> Any:
     from peft import LoraConfig, get_peft_model
 
     linear = {name.rsplit(".", 1)[-1] for name, module in base.named_modules() if isinstance(module, torch.nn.Linear)}
-    valid = sorted(linear - {"lm_head"})
-    unmatched = [name for name in config.lora.target_modules if name not in valid]
-    if unmatched:
-        raise ConfigError(
-            f"lora.target_modules: no layer of {config.model} is called {', '.join(unmatched)}",
-            hint=f"its linear layers: {', '.join(valid)}",
-        )
+    refuse_unknown_layers(config, linear - {"lm_head"})
     lora = LoraConfig(
         task_type="CAUSAL_LM",
         r=config.lora.r,
