@@ -243,7 +243,7 @@ class RunDir:
         known.pop("reason", None)  # of an earlier failure
         if differing:
             changes = [
-                {"field": field, "from": value_at(known["identity"], field), "to": value_at(identity, field)}
+                {"field": field, "from": value_at(known.get("identity") or {}, field), "to": value_at(identity, field)}
                 for field in differing
             ]
             known["allowed_changes"] = [*known.get("allowed_changes", []), {"at": now(), "changes": changes}]

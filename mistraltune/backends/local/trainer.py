@@ -16,7 +16,7 @@ from mistraltune.backends.local.footprint import check_space
 from mistraltune.backends.local.inspecting import refuse_unknown_layers
 from mistraltune.backends.local.locating import locate
 from mistraltune.data.conversation import Conversation
-from mistraltune.errors import Stopped
+from mistraltune.errors import ConfigError, Stopped
 from mistraltune.publishing import publish_dir
 from mistraltune.results import ModelRef, TrainResult
 from mistraltune.runs import RunDir
