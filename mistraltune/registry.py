@@ -89,12 +89,13 @@ def find_adapter(path: Path, **fields: Any) -> ModelRef:
     """The model that a PEFT adapter directory stands for: its base, with the adapter on top."""
     try:
         config = json.loads((path / "adapter_config.json").read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"{path}/adapter_config.json is not JSON: {error}", hint="save the adapter again") from error
-    base = config.get("base_model_name_or_path")
-    if not base:
+    base = config.get("base_model_name_or_path") if isinstance(config, dict) else None
+    if not isinstance(base, str) or not base:
         raise ConfigError(f"{path}/adapter_config.json names no base model (base_model_name_or_path)")
-    return ModelRef(model=base, adapter=str(path), revision=config.get("revision"), **fields)
+    revision = config.get("revision")
+    return ModelRef(model=base, adapter=str(path), revision=revision if isinstance(revision, str) else None, **fields)
 
 
 def find_model_dir(path: Path, **fields: Any) -> ModelRef:

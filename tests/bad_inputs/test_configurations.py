@@ -327,6 +327,38 @@ def test_row_33_a_broken_model_configuration_is_named(
     assert str(model / "config.json") in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("tekken.json", b"garbage"),
+        ("tokenizer.model.v3", b"garbage"),
+        ("tokenizer.json", b"garbage"),
+        ("tokenizer.json", b'{"version": "1.0"}'),
+        ("vocab.txt", b""),
+    ],
+)
+def test_row_33_a_model_whose_tokenizer_cannot_be_read_is_named(
+    file: str, content: bytes, mistraltune: CommandLine, tmp_path: Path, triage_rows: Path
+) -> None:
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "config.json").write_text('{"model_type": "mistral"}')
+    (tmp_path / "broken" / file).write_bytes(content)
+    done = mistraltune("data", "show", triage_rows / "train.jsonl", "--row", "1", "--model", "./broken")
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+    assert "error: broken" in done.stderr
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", '{"base_model_name_or_path": 5}', "[" * 100_000, "{"])
+def test_row_33_an_adapter_that_names_no_base_is_refused(
+    content: str, mistraltune: CommandLine, tmp_path: Path
+) -> None:
+    (tmp_path / "adapter").mkdir()
+    (tmp_path / "adapter" / "adapter_config.json").write_text(content)
+    done = mistraltune("generate", "--model", "./adapter", "hello")
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+    assert "error: adapter/adapter_config.json " in done.stderr
+
+
 def test_row_34_target_modules_that_match_nothing_are_refused_with_the_valid_names(
     model: Path, mistraltune: CommandLine, triage_rows: Path
 ) -> None:

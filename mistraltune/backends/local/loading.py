@@ -54,10 +54,20 @@ def load_renderer(ref: ModelRef) -> Renderer:
 
 
 def load_tokenizer(folder: Path) -> Any:
-    """The transformers tokenizer of a model folder, by its own files alone."""
+    """The transformers tokenizer of a model folder, by its own files alone.
+
+    Raises:
+        ConfigError: The folder holds none that transformers can read.
+    """
     from transformers import AutoTokenizer
 
-    return AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    try:
+        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    except Exception as error:  # the tokenizers library raises bare ones
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ConfigError(
+            f"{folder} holds no tokenizer that transformers can read: {reason}", hint="fetch the model again"
+        ) from error
 
 
 def pick_dtype(wanted: str) -> torch.dtype:
