@@ -6,6 +6,7 @@ import difflib
 import json
 import os
 import socket
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -182,11 +183,14 @@ class RunDir:
             self._lock.release()
 
     def _holder(self) -> str:
-        try:
-            holder = json.loads((self.path / ".holder.json").read_text())
-            return f"process {holder['pid']} on {holder['host']} since {holder['since']}"
-        except (OSError, ValueError, KeyError):
-            return "another process"
+        # Its name is written just after the lock is taken; until then there is none, or that of one that was killed.
+        for _ in range(20):
+            with suppress(OSError, ValueError, KeyError):
+                holder = json.loads((self.path / ".holder.json").read_text())
+                if holder["host"] != socket.gethostname() or is_alive(holder["pid"]):
+                    return f"process {holder['pid']} on {holder['host']} since {holder['since']}"
+            time.sleep(0.04)
+        return "another process"
 
     def begin(
         self,
@@ -360,6 +364,17 @@ def list_runs(output_dir: Path) -> list[RunDir]:
         return []
     runs = [RunDir(path) for path in output_dir.iterdir() if is_run_dir(path)]
     return sorted(runs, key=lambda run: (run.started_at, run.run_id))
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process of this machine is there."""
+    try:
+        os.kill(pid, 0)
+    except PermissionError:  # another user's
+        return True
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def differing_fields(known: dict[str, Any], wanted: dict[str, Any]) -> list[str]:

@@ -257,6 +257,18 @@ def test_a_lock_names_the_process_that_holds_it(run: RunDir) -> None:
         assert refused.value.exit_code == ExitCode.LOCKED
 
 
+def test_a_lock_never_names_a_process_that_was_killed_before(run: RunDir) -> None:
+    """The new holder has the lock, and has not written its name over that of the dead one yet."""
+    with held_by_another_process(run) as dead:
+        dead.kill()
+        dead.wait()
+    stale = (run.path / ".holder.json").read_text()
+    with held_by_another_process(run):
+        (run.path / ".holder.json").write_text(stale)
+        with pytest.raises(LockedError, match=r"is in use by another process$"), run.locked():
+            pytest.fail("two processes hold one run")
+
+
 def test_a_killed_process_holds_no_lock(run: RunDir) -> None:
     begin(run)
     with held_by_another_process(run) as holder:
