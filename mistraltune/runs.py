@@ -61,7 +61,7 @@ class RunDir:
     @property
     def run_id(self) -> str:
         """The directory's name."""
-        return self.path.name
+        return self.path.resolve().name
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -114,10 +114,9 @@ class RunDir:
         """
         metadata = self.metadata
         if metadata.get("status") != "finished":
-            raise ConfigError(
-                f"run {self.path} has not finished (it is {self.status})",
-                hint="run the same `mistraltune train` command again: it continues",
-            )
+            status = self.status
+            advice = "wait for it" if status == "running" else "give the same `mistraltune train` command again"
+            raise ConfigError(f"run {self.path} has not finished (it is {status})", hint=advice)
         ref = ModelRef.model_validate(metadata["model"])
         # The directory may have been moved since: it is its own adapter, wherever it lies now.
         return ref.model_copy(update={"adapter": str(self.path)}) if ref.adapter else ref
@@ -129,6 +128,10 @@ class RunDir:
             content: dict[str, float | int | None] = json.loads((self.path / "metrics.json").read_text())
         except FileNotFoundError:
             return {}
+        except ValueError as error:
+            raise ConfigError(
+                f"{self.path}/metrics.json is damaged: {error}", hint="restore it, or train again"
+            ) from error
         return content
 
     def history(self) -> list[Event]:
@@ -156,6 +159,8 @@ class RunDir:
                 return False
         except Timeout:
             return True
+        except OSError:  # a read-only place: nobody can work there
+            return False
 
     # Writing
 

@@ -19,7 +19,7 @@ from mistraltune.errors import ConfigError, DataError, Stopped
 from mistraltune.interfaces import Backend, Renderer, Trainer
 from mistraltune.provenance import describe_origin, library_majors
 from mistraltune.publishing import check_writable
-from mistraltune.results import ModelRef
+from mistraltune.results import QUICKSTART, ModelRef
 from mistraltune.runs import Event, RunDir, refuse_foreign_dir
 from mistraltune.secrets import masked
 
@@ -91,7 +91,9 @@ def train(  # noqa: PLR0913 - options by name
     if must_exist and not run.metadata:
         raise ConfigError(f"there is no run to resume at {plan.path}", hint="leave out --resume to start it")
     with run.locked():
-        run.begin(plan.identity, config=rerunnable(config), facts=facts(backend, plan), allow_changed=allow_changed)
+        run.begin(
+            plan.identity, config=rerunnable(plan.config), facts=facts(backend, plan), allow_changed=allow_changed
+        )
         if run.metadata["status"] == "finished":
             run.emit("note", text=f"{plan.path} has finished already; nothing to do")
             return run
@@ -113,12 +115,13 @@ def make_plan(backend: Backend, config: TrainConfig, *, on_event: Listener = lam
         ConfigError: The output cannot be written, or the model cannot be found.
         DataError: Findings in the data, rows too long, or rows shared by train and validation.
     """
+    config = with_absolute_model(config)
     check_writable(Path(config.output_dir), option="--output-dir")
     on_event({"event": "phase", "phase": "data", "text": f"checking {config.data.train_file}"})
     train_file = ConversationFile.open(Path(config.data.train_file))
     val_file = ConversationFile.open(Path(config.data.val_file)) if config.data.val_file else None
     for warning in [*train_file.warnings, *(val_file.warnings if val_file else ())]:
-        on_event({"event": "note", "text": f"warning: {warning}"})
+        on_event({"event": "note", "text": str(warning)})
     if val_file:
         refuse_overlap(train_file, val_file)
 
@@ -186,6 +189,14 @@ def refuse_overlap(train_file: Sequence[Conversation], val_file: Sequence[Conver
             f"{len(shared)} validation rows are in the training data too: {rows}{more}",
             hint="`mistraltune data split` puts duplicates on one side",
         )
+
+
+def with_absolute_model(config: TrainConfig) -> TrainConfig:
+    """`config` with a model directory named so that it is found from any working directory, today and later."""
+    path = Path(config.model).expanduser()
+    if config.model == QUICKSTART or not path.is_dir():
+        return config
+    return config.model_copy(update={"model": str(path.resolve())})
 
 
 def count_steps(config: TrainConfig, *, num_rows: int) -> int:

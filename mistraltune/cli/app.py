@@ -19,6 +19,7 @@ from mistraltune import __version__
 from mistraltune.cli import chat, config, data, evaluate, quickstart, runs, train
 from mistraltune.cli.signals import stop_on_signals
 from mistraltune.errors import ConfigError, ExitCode, MistralTuneError, Stopped
+from mistraltune.publishing import DISK_ERRORS
 
 
 class StoryGroup(TyperGroup):
@@ -80,10 +81,10 @@ def main() -> None:
         with stop_on_signals():
             code = app(standalone_mode=False)
     except MistralTuneError as error:
-        report_error(error.message, hint=error.hint, code=error.exit_code, details=error.details, as_json=wants_json)
+        code = 128 + error.signal_number if isinstance(error, Stopped) else error.exit_code
+        report_error(error.message, hint=error.hint, code=code, details=error.details, as_json=wants_json)
         if isinstance(error, Stopped):
             end_by_signal(error.signal_number)
-        code = error.exit_code
     except typer.Abort:
         code = ExitCode.INTERRUPTED
     except typer.TyperException as error:
@@ -94,6 +95,11 @@ def main() -> None:
             raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # keeps the interpreter's last flush quiet
         code = ExitCode.OK
+    except OSError as error:
+        # Bare ones come from places that users name; a full or failing disk may be better at the next try.
+        code = ExitCode.TEMPORARY if error.errno in DISK_ERRORS else ExitCode.USAGE
+        place = f"{error.filename}: " if error.filename else ""
+        report_error(f"{place}{error.strerror or error}", code=code, as_json=wants_json)
     except Exception as error:
         code = report_bug(error, as_json=wants_json)
     if code == ExitCode.INTERRUPTED and wants_json:

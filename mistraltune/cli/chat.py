@@ -19,7 +19,7 @@ System = Annotated[str, typer.Option("--system", help="System prompt.")]
 MaxNewTokens = Annotated[int, typer.Option("--max-new-tokens", min=1, help="Longest answer, in tokens.")]
 Temperature = Annotated[float, typer.Option("--temperature", min=0, help="0 is greedy.")]
 TopP = Annotated[float, typer.Option("--top-p", min=0, max=1, help="Nucleus mass, with a temperature.")]
-Seed = Annotated[int | None, typer.Option("--seed", help="Makes sampled answers repeatable.")]
+Seed = Annotated[int | None, typer.Option("--seed", min=0, max=2**32 - 1, help="Makes sampled answers repeatable.")]
 
 
 def generate(

@@ -15,8 +15,11 @@ BackendName = Annotated[str, typer.Option("--backend", help="Whose section to in
 
 
 @app.command("schema")
-def schema(backend: BackendName = "local") -> None:
-    """Print the JSON schema of a training configuration: every key, its type, limits, default and meaning."""
+def schema(backend: BackendName = "local", as_json: JsonOption = False) -> None:
+    """Print the JSON schema of a training configuration: every key, its type, limits, default and meaning.
+
+    It is JSON with --json or without.
+    """
     from mistraltune.config import train_config_type
     from mistraltune.registry import get_backend
 

@@ -12,6 +12,9 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
+PIPE_WIDTH = 240
+"""Columns of a table that no terminal shows: wide enough that no run id is cut."""
+
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout instead of text.")]
 
 
@@ -20,7 +23,8 @@ def stdout() -> Console:
     """Console for results; plain text where stdout is no terminal."""
     from rich.console import Console
 
-    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    on_terminal = sys.stdout.isatty()
+    return Console(highlight=False, soft_wrap=not on_terminal, width=None if on_terminal else PIPE_WIDTH)
 
 
 @cache
@@ -42,6 +46,6 @@ def note(text: str) -> None:
 
 
 def print_json(value: Any) -> None:
-    """Print the one JSON object of a `--json` command."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+    """Print the one JSON object of a `--json` command, in ASCII: no locale and no odd file name can break it."""
+    sys.stdout.write(json.dumps(value) + "\n")
     sys.stdout.flush()

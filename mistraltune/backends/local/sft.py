@@ -52,6 +52,8 @@ class RunTrainer(SFTTrainer):  # type: ignore[misc]
         self.data_collator: ConversationCollator
         self.control: Any
         self.run = run
+        self.warmup_fraction = config.training.warmup_fraction
+        self.mark = 0.0
         self.keep_checkpoints = config.training.keep_checkpoints
         self.totals = dict.fromkeys(TOTALS, 0.0)
         self.validation_collator = ConversationCollator(validation, renderer, config.training.packing)
@@ -75,6 +77,20 @@ class RunTrainer(SFTTrainer):  # type: ignore[misc]
     def _send_telemetry(self) -> None:
         """Send nothing: whoever imported huggingface_hub before us has decided the variable that turns this off."""
 
+    def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
+        """The learning rate's course; a warm-up shorter than a step is none, where transformers would round it up.
+
+        Rounded up, a run of one step would have a learning rate of 0 and train nothing.
+        """
+        self.args.warmup_steps = int(self.warmup_fraction * num_training_steps)
+        return super().create_scheduler(num_training_steps, optimizer)
+
+    def count_time(self) -> None:
+        """Add the time since the last mark to the training loop's."""
+        now = time.perf_counter()
+        self.totals["seconds"] += now - self.mark
+        self.mark = now
+
     def continue_counting(self, step: int) -> None:
         """Take over the run's sums as they stood at `step`, so that the figures cover the whole run."""
         events = [event for event in self.run.history() if event["event"] == "step" and event["step"] <= step]
@@ -82,12 +98,10 @@ class RunTrainer(SFTTrainer):  # type: ignore[misc]
             self.totals = {name: float(events[-1][name]) for name in TOTALS}
 
     def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> torch.Tensor:
-        """One forward and backward pass, counted and timed."""
-        started = time.perf_counter()
+        """One forward and backward pass, its tokens counted."""
         self.totals["tokens"] += int(inputs.pop("num_tokens"))
         loss: torch.Tensor = super().training_step(model, inputs, num_items_in_batch)
         self.totals["trained_tokens"] += int((inputs["labels"] != IGNORED).sum())
-        self.totals["seconds"] += time.perf_counter() - started
         return loss
 
     def evaluate(self, *_: Any, metric_key_prefix: str = "eval", **__: Any) -> dict[str, float]:
@@ -120,6 +134,7 @@ class RunTrainer(SFTTrainer):  # type: ignore[misc]
             seconds=round(seconds, 3),
         )
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        self.mark = time.perf_counter()  # validation is not training
         return metrics
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
@@ -140,6 +155,7 @@ class RunTrainer(SFTTrainer):  # type: ignore[misc]
         self.args.output_dir = str(self.run.path)
         self.run.drop_old_checkpoints(keep=self.keep_checkpoints)
         self.run.emit("checkpoint", step=step)
+        self.mark = time.perf_counter()  # nor is saving
 
 
 class RunCallback(TrainerCallback):  # type: ignore[misc]
@@ -152,6 +168,7 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Tell how far there is to go."""
         self.last_totals = dict(self.trainer.totals)
+        self.trainer.mark = time.perf_counter()
         self.trainer.run.emit("begin", step=state.global_step, num_steps=state.max_steps)
 
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
@@ -160,6 +177,7 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
         """Save where a stop is wanted; log where something is saved, so that a checkpoint has its figures."""
+        self.trainer.count_time()
         self.trainer.run.emit("tick", step=state.global_step)
         if self.trainer.run.stop_requested:
             control.should_save = True

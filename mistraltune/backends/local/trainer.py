@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from mistraltune.backends.local.devices import device_name, num_threads, use_one_gpu
 from mistraltune.backends.local.footprint import check_space
 from mistraltune.backends.local.inspecting import refuse_unknown_layers
-from mistraltune.backends.local.locating import locate
+from mistraltune.backends.local.locating import hub_commit, locate
 from mistraltune.data.conversation import Conversation
 from mistraltune.errors import ConfigError, Stopped
 from mistraltune.publishing import publish_dir
@@ -75,7 +75,8 @@ class LocalTrainer:
         )
         self.run_to_the_end(trainer, run, dtype=details["dtype"])
         self.publish_adapter(model, run)
-        ref = self.base_ref.model_copy(update={"adapter": str(run.path)})
+        pinned = hub_commit(locate(self.base_ref)) or self.config.revision  # a branch may move on; a commit does not
+        ref = self.base_ref.model_copy(update={"adapter": str(run.path), "revision": pinned})
         return TrainResult(model=ref, metrics=final_figures(trainer, num_rows=len(train)), details=details)
 
     @property
@@ -112,7 +113,7 @@ class LocalTrainer:
             config = json.loads((staging / "adapter_config.json").read_text())
             config["target_modules"] = sorted(config["target_modules"])
             config["base_model_name_or_path"] = hub_id_or_path(self.config.model, locate(self.base_ref))
-            config["revision"] = self.config.revision
+            config["revision"] = hub_commit(locate(self.base_ref)) or self.config.revision
             (staging / "adapter_config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
         for name in ("adapter_model.safetensors", "adapter_config.json"):
             (run.path / "adapter" / name).replace(run.path / name)
@@ -210,7 +211,7 @@ def peak_memory_bytes() -> int:
 
 def hub_id_or_path(name: str, folder: Path) -> str:
     """How an adapter names its base: the Hub id as it is, anything else by its folder on this machine."""
-    return name if folder.parent.name == "snapshots" else str(folder.resolve())
+    return name if hub_commit(folder) else str(folder.resolve())
 
 
 def stand_in_tokenizer() -> Any:

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from mistraltune.backends.local.locating import find_revision, locate
+from mistraltune.backends.local.locating import find_revision, hub_commit, locate
 from mistraltune.errors import ConfigError, ExitCode, TemporaryError
 from mistraltune.results import ModelRef
 
@@ -105,3 +105,21 @@ def test_a_hub_snapshot_is_pinned_by_its_commit(tmp_path: Path) -> None:
     commit = "0123456789abcdef0123456789abcdef01234567"
     snapshot = write_model(tmp_path / "models--someone--model" / "snapshots" / commit)
     assert revision(snapshot) == commit
+
+
+@pytest.mark.parametrize("name", ["outputs/run-1", "a/b/c", "quikstart"])
+def test_what_can_only_be_mistyped_is_not_looked_for_on_the_hub(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "outputs").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=r"no such run or model directory|there is no model called"):
+        locate(ModelRef(model=name))
+
+
+def test_the_cache_of_the_hub_is_told_from_a_folder_that_only_looks_like_it(tmp_path: Path) -> None:
+    commit = tmp_path / "models--org--name" / "snapshots" / "0123abcd"
+    commit.mkdir(parents=True)
+    (commit / "config.json").write_text("{}")
+    assert hub_commit(commit) == "0123abcd"
+    assert hub_commit(tmp_path / "snapshots" / "mine") is None

@@ -14,6 +14,7 @@ import torch
 from mistraltune.backends.local import LocalBackend, LocalTrainConfig
 from mistraltune.config import load_config
 from mistraltune.errors import ConfigError, DivergedError, Stopped
+from mistraltune.registry import find_model
 from mistraltune.results import ModelRef
 from mistraltune.runs import RunDir
 from mistraltune.training import train
@@ -219,6 +220,27 @@ def test_a_loss_that_is_no_number_ends_the_run_instead_of_wasting_it(
     run = RunDir(tmp_path / "outputs" / "diverging")
     assert run.status == "failed"
     assert run.history() == []
+
+
+def test_a_run_on_a_relative_model_directory_is_found_from_anywhere(
+    config: Callable[..., LocalTrainConfig], tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine").symlink_to(tiny_model)
+    monkeypatch.chdir(tmp_path)
+    chosen = config("training.max_steps=1").model_copy(update={"model": "mine"})
+    run = train(LocalBackend(), chosen)
+    monkeypatch.chdir("/")
+    assert find_model(str(run.path)).model == str(tiny_model.resolve())
+    again = load_config(LocalTrainConfig, files=[str(run.path / "config.yaml")]).config
+    assert train(LocalBackend(), again).path == run.path
+
+
+def test_a_run_of_one_step_moves_the_adapters(config: Callable[..., LocalTrainConfig]) -> None:
+    from safetensors.torch import load_file
+
+    run = train(LocalBackend(), config("training.max_steps=1"))
+    weights = load_file(run.path / "adapter_model.safetensors")
+    assert any(weight.abs().max() > 0 for name, weight in weights.items() if "lora_B" in name)
 
 
 def test_training_opens_no_connection(config: Callable[..., LocalTrainConfig], tmp_path: Path) -> None:
