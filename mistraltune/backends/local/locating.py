@@ -55,9 +55,11 @@ def refuse_mistyped(text: str) -> None:
     """
     first, *others = text.split("/")
     if len(others) > 1 or (others and Path(first).is_dir()):
-        raise ConfigError(f"no such run or model directory: {text}", hint="`mistraltune runs list` names the runs")
+        raise ConfigError(
+            f"no such model: {text}", hint="no directory of that name is here; `mistraltune runs list` names the runs"
+        )
     if not others and difflib.get_close_matches(text, [QUICKSTART], cutoff=0.8):
-        raise ConfigError(f"there is no model called {text}", hint=f"did you mean {QUICKSTART}?")
+        raise ConfigError(f"no such model: {text}", hint=f"did you mean {QUICKSTART}?")
 
 
 def hub_commit(folder: Path) -> str | None:
