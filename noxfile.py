@@ -37,7 +37,7 @@ def tests(session: nox.Session) -> None:
     if session.posargs:
         session.run("pytest", *session.posargs, env=QUIET)
         return
-    session.run("pytest", "-m", "not e2e", "-n", "2", env=QUIET | {"OMP_NUM_THREADS": "1"})
+    session.run("pytest", "-m", "not e2e", "-n", "2", "--dist", "worksteal", env=QUIET | {"OMP_NUM_THREADS": "1"})
     session.run("pytest", "-m", "e2e", env=QUIET)
 
 
