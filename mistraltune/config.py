@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import io
+import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -152,6 +153,14 @@ class TrainingConfig(Config):
     """Newest checkpoints kept."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 42
     """Seed of the order of rows, of dropout and of the adapters' initial weights."""
+
+    def steps_per_epoch(self, *, num_rows: int) -> int:
+        """Optimizer steps of one pass; its last, smaller step counts like any other."""
+        return math.ceil(num_rows / (self.batch_size * self.gradient_accumulation_steps))
+
+    def num_steps(self, *, num_rows: int) -> int:
+        """Optimizer steps of the whole run."""
+        return self.max_steps or math.ceil(self.epochs * self.steps_per_epoch(num_rows=num_rows))
 
 
 class LoraConfig(Config):

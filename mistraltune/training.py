@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -152,7 +151,7 @@ def make_plan(backend: Backend, config: TrainConfig, *, on_event: Listener = lam
         identity=identity | {"libraries": library_majors()},
         train=fitted,
         validation=fitted_val,
-        num_steps=count_steps(config, num_rows=len(fitted)),
+        num_steps=config.training.num_steps(num_rows=len(fitted)),
         trainer=trainer,
     )
 
@@ -197,16 +196,6 @@ def with_absolute_model(config: TrainConfig) -> TrainConfig:
     if config.model == QUICKSTART or not path.is_dir():
         return config
     return config.model_copy(update={"model": str(path.resolve())})
-
-
-def count_steps(config: TrainConfig, *, num_rows: int) -> int:
-    """Optimizer steps: an epoch's last, smaller step counts like any other."""
-    training = config.training
-    if training.max_steps:
-        return training.max_steps
-    micro_steps = math.ceil(num_rows / training.batch_size)
-    steps_per_epoch = math.ceil(micro_steps / training.gradient_accumulation_steps)
-    return math.ceil(training.epochs * steps_per_epoch)
 
 
 def default_run_id(model: str, identity: dict[str, Any]) -> str:

@@ -57,6 +57,5 @@ def count_adapter_weights(config: LocalTrainConfig, base: Path) -> int:
 def num_checkpoints(config: LocalTrainConfig, *, num_rows: int) -> int:
     """Checkpoints that will lie there in the end."""
     training = config.training
-    per_epoch = math.ceil(num_rows / (training.batch_size * training.gradient_accumulation_steps))
-    num_steps = training.max_steps or math.ceil(training.epochs * per_epoch)
-    return min(training.keep_checkpoints, math.ceil(num_steps / (training.save_steps or per_epoch)))
+    save_steps = training.save_steps or training.steps_per_epoch(num_rows=num_rows)
+    return min(training.keep_checkpoints, math.ceil(training.num_steps(num_rows=num_rows) / save_steps))

@@ -75,8 +75,7 @@ class LocalTrainer:
         )
         self.run_to_the_end(trainer, run, dtype=details["dtype"])
         self.publish_adapter(model, run)
-        pinned = hub_commit(locate(self.base_ref)) or self.config.revision  # a branch may move on; a commit does not
-        ref = self.base_ref.model_copy(update={"adapter": str(run.path), "revision": pinned})
+        ref = self.base_ref.model_copy(update={"adapter": str(run.path), "revision": self.pinned_revision})
         return TrainResult(model=ref, metrics=final_figures(trainer, num_rows=len(train)), details=details)
 
     @property
@@ -84,6 +83,11 @@ class LocalTrainer:
         """The base model, held as it is trained."""
         config = self.config
         return ModelRef(model=config.model, revision=config.revision, quantization=config.quantization)
+
+    @property
+    def pinned_revision(self) -> str | None:
+        """The Hub commit that is trained on, where the base is of the Hub: a branch moves on, a commit does not."""
+        return hub_commit(locate(self.base_ref)) or self.config.revision
 
     def run_to_the_end(self, trainer: RunTrainer, run: RunDir, *, dtype: str) -> None:
         """Train from the newest sound checkpoint, or from the start."""
@@ -113,7 +117,7 @@ class LocalTrainer:
             config = json.loads((staging / "adapter_config.json").read_text())
             config["target_modules"] = sorted(config["target_modules"])
             config["base_model_name_or_path"] = hub_id_or_path(self.config.model, locate(self.base_ref))
-            config["revision"] = hub_commit(locate(self.base_ref)) or self.config.revision
+            config["revision"] = self.pinned_revision
             (staging / "adapter_config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
         for name in ("adapter_model.safetensors", "adapter_config.json"):
             (run.path / "adapter" / name).replace(run.path / name)
