@@ -53,7 +53,7 @@ def faults(session: nox.Session) -> None:
     """Every kill, damage and full disk there is (about half an hour); what held goes into tests/faults.md."""
     install(session, "test")
     env = QUIET | {"OMP_NUM_THREADS": "1", "MISTRALTUNE_FAULTS": "all"}
-    session.run("pytest", "tests/faults", *session.posargs, env=env)
+    session.run("pytest", *(session.posargs or ["tests/faults"]), env=env)
 
 
 @nox.session
