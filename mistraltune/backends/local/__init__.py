@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from pydantic import Field
 
 from mistraltune.config import Config, TrainConfig
 from mistraltune.results import ModelRef
@@ -22,6 +24,8 @@ class LocalOptions(Config):
     """Precision of the computation; `auto` is bfloat16 where the hardware has it, else float32, never float16."""
     activation_checkpointing: bool = False
     """Recompute activations in the backward pass: less memory, about a third more time."""
+    pass_length: Annotated[int, Field(ge=1, le=2**31)] | None = None
+    """Tokens that go through the model at once; unset means 1,024 on a CPU and the whole micro-step on a GPU."""
 
 
 class LocalTrainConfig(TrainConfig):

@@ -1,12 +1,14 @@
-"""Conversations to tensors: the rows of one micro-step, packed end to end without seeing each other."""
+"""Conversations to tensors: the sequences of one micro-step end to end, cut into passes of bounded length."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import torch
+from torch.nn.functional import pad
 
 from mistraltune.data.conversation import Conversation
 from mistraltune.data.rendered import Rendered
@@ -14,6 +16,8 @@ from mistraltune.interfaces import Renderer
 
 IGNORED = -100
 """Label of a token that is not trained (torch's cross-entropy convention)."""
+
+Batch = dict[str, torch.Tensor]
 
 
 @dataclass(frozen=True)
@@ -23,58 +27,84 @@ class ConversationCollator:
     Attributes:
         conversations: The data set; a row of the trainer is an index into it.
         renderer: Tokenizer and template.
-        packing: Lay sequences end to end instead of padding each of them.
+        pass_length: See `lay_out`.
     """
 
     conversations: Sequence[Conversation]
     renderer: Renderer
-    packing: bool
+    pass_length: int
 
-    def __call__(self, rows: Sequence[dict[str, int]]) -> dict[str, torch.Tensor]:
+    def __call__(self, rows: Sequence[dict[str, int]]) -> Batch:
         """The batch of `lay_out`."""
         rendered = [sequence for row in rows for sequence in self.renderer.render(self.conversations[row["row"]])]
-        return lay_out(rendered, packing=self.packing)
+        return lay_out(rendered, pass_length=self.pass_length)
 
 
-def lay_out(sequences: Sequence[Rendered], *, packing: bool) -> dict[str, torch.Tensor]:
-    """Sequences as one batch whose lines are as long as the longest sequence.
+def lay_out(sequences: Sequence[Rendered], *, pass_length: int) -> Batch:
+    """Sequences end to end on one line, in the order in which they share passes through the model.
+
+    Args:
+        sequences: Those of one micro-step.
+        pass_length: Tokens of one pass through the model; 1 gives each sequence a pass of its own. A longer sequence
+            has a pass to itself, or with others where an even longer one set the length.
 
     Returns:
-        `input_ids`, `labels` and `position_ids`, int64 of shape (lines, longest sequence), and `num_tokens`, int64 of
-        shape (1,), which counts the tokens without the fill.
-
-    With packing, first-fit decreasing fills a line with several sequences. Positions restart at 0 with each sequence;
-    transformers reads that as the border which attention does not cross (`find_packed_sequence_indices`). Fill tokens
-    stand at position 0 each, so they are sequences of their own, and are never trained.
+        `input_ids` and `labels`, int64 of shape (1, tokens); `sequence_lengths`, int64 of shape (sequences), in tokens;
+        `pass_sizes`, int64 of shape (passes), in sequences. No token is a fill.
     """
-    width = max(len(sequence.token_ids) for sequence in sequences)
-    lines = pack(sequences, width) if packing else [[sequence] for sequence in sequences]
-    batch: dict[str, list[list[int]]] = {"input_ids": [], "labels": [], "position_ids": []}
-    for line in lines:
-        token_ids = [token for sequence in line for token in sequence.token_ids]
-        fill = width - len(token_ids)
-        batch["input_ids"].append(token_ids + [0] * fill)
-        batch["labels"].append([label for sequence in line for label in labels(sequence)] + [IGNORED] * fill)
-        positions = [position for sequence in line for position in range(len(sequence.token_ids))]
-        batch["position_ids"].append(positions + [0] * fill)
-    num_tokens = torch.tensor([sum(len(sequence.token_ids) for sequence in sequences)])
-    return {**{name: torch.tensor(values) for name, values in batch.items()}, "num_tokens": num_tokens}
+    passes = pack(sequences, pass_length)
+    line = [sequence for one_pass in passes for sequence in one_pass]
+    return {
+        "input_ids": torch.tensor([[token for sequence in line for token in sequence.token_ids]]),
+        "labels": torch.tensor([[label for sequence in line for label in labels(sequence)]]),
+        "sequence_lengths": torch.tensor([len(sequence.token_ids) for sequence in line]),
+        "pass_sizes": torch.tensor([len(one_pass) for one_pass in passes]),
+    }
 
 
-def pack(sequences: Sequence[Rendered], width: int) -> list[list[Rendered]]:
-    """Sequences on as few lines of `width` tokens as first-fit decreasing finds."""
-    lines: list[list[Rendered]] = []
-    room: list[int] = []
+def pack(sequences: Sequence[Rendered], room: int) -> list[list[Rendered]]:
+    """Sequences in as few portions of `room` tokens as first-fit decreasing finds."""
+    portions: list[list[Rendered]] = []
+    free: list[int] = []
     for sequence in sorted(sequences, key=lambda sequence: -len(sequence.token_ids)):
         length = len(sequence.token_ids)
-        fitting = next((i for i, free in enumerate(room) if free >= length), None)
+        fitting = next((index for index, tokens in enumerate(free) if tokens >= length), None)
         if fitting is None:
-            lines.append([sequence])
-            room.append(width - length)
+            portions.append([sequence])
+            free.append(room - length)
         else:
-            lines[fitting].append(sequence)
-            room[fitting] -= length
-    return lines
+            portions[fitting].append(sequence)
+            free[fitting] -= length
+    return portions
+
+
+def split_passes(batch: Batch) -> Iterator[dict[str, Any]]:
+    """What the model is called with, pass by pass.
+
+    Yields:
+        `input_ids`, `labels` and `position_ids` of shape (1, tokens of the pass), positions restarting with each
+        sequence, and where sequences begin and end, in the words that transformers' attention knows: `cu_seq_lens_q`
+        and `cu_seq_lens_k`, int32 of shape (sequences + 1), `max_length_q` and `max_length_k`.
+    """
+    lengths = batch["sequence_lengths"].tolist()
+    bounds = [0, *batch["pass_sizes"].cumsum(0).tolist()]
+    begin = 0
+    for first, last in pairwise(bounds):
+        sizes = torch.tensor(lengths[first:last])
+        end = begin + int(sizes.sum())
+        device = batch["input_ids"].device
+        cumulative = pad(sizes.cumsum(0, dtype=torch.int32), (1, 0)).to(device)
+        positions = torch.cat([torch.arange(size) for size in sizes.tolist()])
+        yield {
+            "input_ids": batch["input_ids"][:, begin:end],
+            "labels": batch["labels"][:, begin:end],
+            "position_ids": positions[None].to(device),
+            "cu_seq_lens_q": cumulative,
+            "cu_seq_lens_k": cumulative,
+            "max_length_q": int(sizes.max()),
+            "max_length_k": int(sizes.max()),
+        }
+        begin = end
 
 
 def labels(sequence: Rendered) -> list[int]:

@@ -90,8 +90,13 @@ def pick_device() -> torch.device:
     return torch.device("cpu")
 
 
-def load_base(ref: ModelRef, *, dtype: torch.dtype) -> Any:
+def load_base(ref: ModelRef, *, dtype: torch.dtype, attention: str = "sdpa") -> Any:
     """The base model on its device, quantised as `ref` says, without adapter.
+
+    Args:
+        ref: The model.
+        dtype: Of the computation, and of weights that are not quantised.
+        attention: Name under which transformers finds the attention.
 
     Raises:
         ConfigError: The model's architecture is unknown to the installed transformers.
@@ -112,7 +117,7 @@ def load_base(ref: ModelRef, *, dtype: torch.dtype) -> Any:
             dtype=dtype,
             quantization_config=quantization,
             device_map={"": pick_device()},
-            attn_implementation="sdpa",
+            attn_implementation=attention,
             use_safetensors=True,
             trust_remote_code=False,
             local_files_only=True,

@@ -12,7 +12,8 @@ from transformers import PrinterCallback, ProgressCallback, TrainerCallback
 from trl import SFTConfig, SFTTrainer
 
 from mistraltune.backends.local import LocalTrainConfig
-from mistraltune.backends.local.batching import IGNORED, ConversationCollator, as_dataset
+from mistraltune.backends.local.batching import IGNORED, Batch, ConversationCollator, as_dataset, split_passes
+from mistraltune.backends.local.log_probs import TrainedTokens, score_trained_tokens
 from mistraltune.data.conversation import Conversation
 from mistraltune.errors import DivergedError
 from mistraltune.interfaces import Renderer
@@ -20,6 +21,12 @@ from mistraltune.runs import RunDir
 
 TOTALS = ("seconds", "tokens", "trained_tokens")
 """Running sums that every step event carries, so that a continued run goes on counting where it was cut."""
+
+CPU_PASS_LENGTH = 1024
+"""Tokens of a pass on a CPU, where longer ones take more memory and no less time."""
+
+WHOLE = 2**31
+"""On a GPU the whole micro-step, whose size is the user's, is one pass."""
 
 UNWANTED_IN_CHECKPOINTS = ("training_args.bin", "README.md")
 """A pickle that can hold the Hub token in clear, and a card about nothing yet."""
@@ -56,16 +63,19 @@ class RunTrainer(SFTTrainer):  # type: ignore[misc]
         self.mark = 0.0
         self.keep_checkpoints = config.training.keep_checkpoints
         self.totals = dict.fromkeys(TOTALS, 0.0)
-        self.validation_collator = ConversationCollator(validation, renderer, config.training.packing)
+        self.num_correct = torch.tensor(0)
+        pass_length = find_pass_length(config)
+        self.validation_collator = ConversationCollator(validation, renderer, pass_length)
         super().__init__(
             model=model,
             args=sft_config(config, run, has_validation=bool(validation)),
-            data_collator=ConversationCollator(train, renderer, config.training.packing),
+            data_collator=ConversationCollator(train, renderer, pass_length),
             train_dataset=as_dataset(train),
             eval_dataset=as_dataset(validation) if validation else None,
             processing_class=tokenizer,
             callbacks=[RunCallback(self)],
         )
+        score_trained_tokens(model.get_base_model())
         self.remove_callback(PrinterCallback)
         self.remove_callback(ProgressCallback)
         # TRL rounds the adapters of a quantised model to bf16, in which an update of 2e-4 is often smaller than the
@@ -97,12 +107,21 @@ class RunTrainer(SFTTrainer):  # type: ignore[misc]
         if events:
             self.totals = {name: float(events[-1][name]) for name in TOTALS}
 
-    def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> torch.Tensor:
-        """One forward and backward pass, its tokens counted."""
-        self.totals["tokens"] += int(inputs.pop("num_tokens"))
-        loss: torch.Tensor = super().training_step(model, inputs, num_items_in_batch)
+    def training_step(self, model: Any, inputs: Batch, num_items_in_batch: Any = None) -> torch.Tensor:
+        """Forward and backward through the passes of one micro-step, its tokens counted."""
+        self.totals["tokens"] += inputs["input_ids"].numel()
         self.totals["trained_tokens"] += int((inputs["labels"] != IGNORED).sum())
-        return loss
+        step = super().training_step
+        return torch.stack([step(model, one_pass, num_items_in_batch) for one_pass in split_passes(inputs)]).sum()
+
+    def compute_loss(
+        self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> torch.Tensor:
+        """The pass's share of the loss in nats per trained token of the whole step, all devices and passes together."""
+        scores: TrainedTokens = model(**inputs)
+        self.num_correct = self.num_correct + scores.is_top1.sum().cpu()
+        # The gradients of several devices are averaged, while the count covers all of them.
+        return -scores.log_probs.sum() / num_items_in_batch * self.accelerator.num_processes
 
     def evaluate(self, *_: Any, metric_key_prefix: str = "eval", **__: Any) -> dict[str, float]:
         """Validation loss in nats per trained token, over all tokens alike.
@@ -116,11 +135,15 @@ class RunTrainer(SFTTrainer):  # type: ignore[misc]
         training_collator, self.data_collator = self.data_collator, self.validation_collator
         with torch.no_grad(), self.compute_loss_context_manager():
             for batch in self.get_eval_dataloader():
-                inputs = self._prepare_inputs(batch)
-                inputs.pop("num_tokens")
-                outputs = self.model(**inputs, use_cache=False, fused_lm_head=True)
-                parts = (-outputs.log_probs.double().sum(), outputs.is_top1.sum(), outputs.label_mask.sum())
-                sums += torch.stack([part.to(sums) for part in parts])
+                for one_pass in split_passes(self._prepare_inputs(batch)):
+                    scores: TrainedTokens = self.model(**one_pass)
+                    sums += torch.stack(
+                        [
+                            -scores.log_probs.double().sum(),
+                            scores.is_top1.sum(dtype=torch.float64),
+                            torch.tensor(len(scores.is_top1)).to(sums),
+                        ]
+                    )
         self.data_collator = training_collator
         self.model.train(was_training)
         loss, correct, count = self.accelerator.reduce(sums).tolist()
@@ -200,9 +223,11 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
                 hint="lower training.learning_rate, or look for odd rows with `mistraltune data show`",
             )
         totals, last = self.trainer.totals, self.last_totals
+        num_trained = totals["trained_tokens"] - last["trained_tokens"]
         seconds = totals["seconds"] - last["seconds"]
         speed = (totals["tokens"] - last["tokens"]) / seconds if seconds else 0.0
-        self.last_totals = dict(totals)
+        accuracy = int(self.trainer.num_correct) / max(num_trained, 1)
+        self.last_totals, self.trainer.num_correct = dict(totals), torch.tensor(0)
         self.trainer.run.emit(
             "step",
             step=state.global_step,
@@ -210,7 +235,7 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
             loss=float(logs["loss"]),
             learning_rate=float(logs["learning_rate"]),
             grad_norm=float(logs.get("grad_norm", 0.0)),
-            accuracy=float(logs.get("mean_token_accuracy", 0.0)),
+            accuracy=accuracy,
             tokens_per_second=round(speed, 1),
             seconds=round(totals["seconds"], 3),
             tokens=int(totals["tokens"]),
@@ -258,6 +283,13 @@ def sft_config(config: LocalTrainConfig, run: RunDir, *, has_validation: bool) -
         dataloader_pin_memory=on_cuda,
         push_to_hub=False,
     )
+
+
+def find_pass_length(config: LocalTrainConfig) -> int:
+    """Tokens that go through the model at once; see `LocalOptions.pass_length`."""
+    if not config.training.packing:
+        return 1  # each sequence has a pass of its own
+    return config.local.pass_length or (WHOLE if torch.cuda.is_available() else CPU_PASS_LENGTH)
 
 
 def model_is_bf16(config: LocalTrainConfig) -> bool:

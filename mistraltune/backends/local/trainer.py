@@ -48,6 +48,7 @@ class LocalTrainer:
             keep_trainable,
             load_base,
             load_renderer,
+            pick_device,
             pick_dtype,
             quiet_libraries,
         )
@@ -55,13 +56,17 @@ class LocalTrainer:
         quiet_libraries()
         from transformers import set_seed
 
+        from mistraltune.backends.local.attention import pick_attention
+        from mistraltune.backends.local.low_rank import compute_at_base_precision
         from mistraltune.backends.local.sft import RunTrainer
 
         dtype = pick_dtype(self.config.local.dtype)
         set_seed(self.config.training.seed)
-        base = load_base(self.base_ref, dtype=dtype)
+        base = load_base(self.base_ref, dtype=dtype, attention=pick_attention(pick_device(), dtype))
         keep_trainable(base)
         model = attach_adapters(base, self.config)
+        if model.device.type == "cpu":
+            compute_at_base_precision(model)
         details = describe(model) | {"dtype": str(dtype).removeprefix("torch."), "device": str(model.device)}
         run.emit("model", **details)
         trainer = RunTrainer(

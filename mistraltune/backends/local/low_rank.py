@@ -1,0 +1,162 @@
+"""LoRA's arithmetic on a CPU: PEFT's adapters and their float32 weights, computed at the precision of the base.
+
+PEFT casts the input of an adapter to the adapter's float32, which on a CPU costs more than the base's own products, and
+keeps that copy, the dropped-out copy and their products for the backward pass. Here one function does a linear layer with
+its adapter: products in the base's dtype, accumulated into float32 weights; the input itself, shared with whoever else
+reads it, is all that is kept. What is computed is the same: `W x + B A dropout(x) * alpha / r` (Hu et al. 2021,
+arXiv:2106.09685).
+"""
+
+from __future__ import annotations
+
+from types import MethodType
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch.nn.functional import linear
+
+
+class Term(NamedTuple):
+    """What an adapter adds, besides its weights.
+
+    Attributes:
+        scaling: `alpha / r`.
+        dropout: Share of the inputs that the adapter does not see.
+        seed: Of the dropout; the backward pass draws the same numbers from it again.
+    """
+
+    scaling: float
+    dropout: float
+    seed: int
+
+
+def compute_at_base_precision(model: Any) -> int:
+    """Let the adapters of a PEFT model on a CPU compute with `LowRankLinear`; returns how many there are.
+
+    Whatever is not plain LoRA on a linear layer keeps PEFT's own forward pass.
+    """
+    from peft.tuners.lora import Linear, Linear4bit
+
+    layers = [module for module in model.modules() if isinstance(module, (Linear, Linear4bit)) and is_plain(module)]
+    for layer in layers:
+        layer.forward = MethodType(forward, layer)
+    return len(layers)
+
+
+def is_plain(layer: Any) -> bool:
+    """Whether a PEFT layer is LoRA without variants (DoRA and others), biases of its own or several adapters."""
+    return (
+        len(layer.lora_A) == 1
+        and not layer.lora_variant
+        and not any(layer.lora_bias.values())
+        and not getattr(layer, "fan_in_fan_out", False)
+    )
+
+
+def forward(layer: Any, x: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
+    """A PEFT layer's forward pass; where the adapter is off or merged, PEFT's own."""
+    if args or kwargs or layer.disable_adapters or layer.merged or not layer.active_adapters:
+        return type(layer).forward(layer, x, *args, **kwargs)  # type: ignore[no-any-return]
+    (name,) = layer.active_adapters
+    dropout = layer.lora_dropout[name]
+    share = round_share(dropout.p) if layer.training and isinstance(dropout, torch.nn.Dropout) else 0.0
+    seed = int(torch.randint(2**63 - 1, ()).item()) if share else 0
+    term = Term(layer.scaling[name], share, seed)
+    down, up = layer.lora_A[name].weight, layer.lora_B[name].weight
+    result: torch.Tensor = LowRankLinear.apply(x, layer.get_base_layer(), down, up, term)
+    return result
+
+
+class LowRankLinear(torch.autograd.Function):
+    """A frozen linear layer and its adapter as one operation."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: torch.Tensor, base: torch.nn.Linear, down: torch.Tensor, up: torch.Tensor, term: Term
+    ) -> torch.Tensor:
+        """`W x + b + B A dropout(x) * scaling`, in the dtype of `x`.
+
+        Args:
+            ctx: autograd's.
+            x: Of shape (..., inputs).
+            base: W and b, maybe quantised.
+            down: A, float32 of shape (r, inputs).
+            up: B, float32 of shape (outputs, r).
+            term: Scaling and dropout.
+        """
+        flat = x.reshape(-1, x.shape[-1])
+        result = linear(flat, dense_weight(base, x.dtype), base.bias)
+        inner = linear(drop(flat, draw_mask(flat, term)), down.to(x.dtype))
+        result.addmm_(inner, scaled_up(up, term, x.dtype).T)
+        ctx.base, ctx.term = base, term
+        ctx.save_for_backward(x, inner, down, up)
+        return result.view(*x.shape[:-1], -1)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, None, torch.Tensor, torch.Tensor, None]:
+        """Gradients of the input and of both float32 weights."""
+        x, inner, down, up = ctx.saved_tensors
+        term: Term = ctx.term
+        gradient = gradients[0].reshape(-1, gradients[0].shape[-1])
+        flat = x.reshape(-1, x.shape[-1])
+        mask = draw_mask(flat, term)
+        factor = term.scaling / (1 - term.dropout)
+        up_gradient = (gradient.T @ inner).float() * factor
+        inner_gradient = gradient @ scaled_up(up, term, x.dtype)
+        down_gradient = (inner_gradient.T @ drop(flat, mask)).float()
+        if not ctx.needs_input_grad[0]:
+            return None, None, down_gradient, up_gradient, None
+        x_gradient = gradient @ dense_weight(ctx.base, x.dtype)
+        through_adapter = inner_gradient @ down.to(x.dtype)
+        x_gradient += drop(through_adapter, mask)
+        return x_gradient.view_as(x), None, down_gradient, up_gradient, None
+
+
+def scaled_up(up: torch.Tensor, term: Term, dtype: torch.dtype) -> torch.Tensor:
+    """B with everything that scales the adapter: `alpha / r`, and what makes up for the dropped inputs."""
+    return (up * (term.scaling / (1 - term.dropout))).to(dtype)
+
+
+def dense_weight(base: Any, dtype: torch.dtype) -> torch.Tensor:
+    """The weight of a linear layer, taken out of its 4 bits where it is quantised."""
+    state = getattr(base.weight, "quant_state", None)
+    if state is None:
+        weight: torch.Tensor = base.weight
+        return weight
+    from bitsandbytes.functional import dequantize_4bit
+
+    return dequantize_4bit(base.weight, state).to(dtype)  # type: ignore[no-any-return]
+
+
+STEPS = 2**16
+"""A dropout's share is a multiple of 1 / 65,536: one random number of 16 bits decides about an input."""
+
+
+BITS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
+"""Integers by their bytes."""
+
+
+def round_share(share: float) -> float:
+    """The nearest share that `drop` can do, below 1."""
+    return min(round(share * STEPS), STEPS - 1) / STEPS
+
+
+def draw_mask(x: torch.Tensor, term: Term) -> torch.Tensor | None:
+    """Which entries of `x` its adapter sees: integers as wide as those of `x`, all ones or all zeros.
+
+    The same seed draws the same mask; None where nothing is dropped. torch's own dropout draws its numbers one after
+    the other, a tenth of a training step on a CPU; SFC64's are several times as fast.
+    """
+    if not term.dropout:
+        return None
+    numbers = np.random.Generator(np.random.SFC64(term.seed)).integers(
+        0, 2**64 - 1, size=-(-x.numel() // 4), dtype=np.uint64, endpoint=True
+    )
+    is_seen = numbers.view(np.uint16)[: x.numel()] >= int(term.dropout * STEPS)
+    return torch.from_numpy(is_seen).view(x.shape).to(BITS[x.element_size()]).neg_()
+
+
+def drop(x: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+    """`x` where the mask has ones, else zero; not scaled up."""
+    return x if mask is None else (x.contiguous().view(mask.dtype) & mask).view(x.dtype)
