@@ -17,6 +17,7 @@ nox.options.sessions = ["lint", "types", "tests"]
 ROOT = Path(__file__).parent
 GROUPS = nox.project.load_toml("pyproject.toml")
 CONSTRAINTS = ("-c", str(ROOT / "constraints.txt"))
+BENCHMARKS = ("start", "validation", "token_statistics", "generation", "training", "quickstart", "gpu")
 QUIET = {
     "HF_HUB_OFFLINE": "1",  # tests never look at the Hub
     "NO_COLOR": "1",
@@ -54,6 +55,14 @@ def faults(session: nox.Session) -> None:
     install(session, "test")
     env = QUIET | {"OMP_NUM_THREADS": "1", "MISTRALTUNE_FAULTS": "all"}
     session.run("pytest", *(session.posargs or ["tests/faults"]), env=env)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Each figure of benchmarks/README.md, measured anew (most of an hour); `nox -s bench -- training` for one."""
+    install(session, "bench")
+    for name in session.posargs or BENCHMARKS:
+        session.run("python", f"benchmarks/{name}.py", env=QUIET | {"PIP_NO_INPUT": "1"})
 
 
 @nox.session

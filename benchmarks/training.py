@@ -1,46 +1,94 @@
 """Training on a CPU: `mistraltune train local` against TRL's SFTTrainer on the same tokens, one epoch of 16 rows.
 
 The peer is what `trl sft --use_peft` builds: SFTTrainer with its own defaults, LoRA r=16 on all linear layers, on rows
-that are tokenised already, so that both sides train the same labels. Timed is the training loop; memory is the peak of the
-whole process, imports and model included. The adapters of both are then scored by the same code on 16 other rows.
+that are tokenised already, so that both sides train the same labels. Timed is the training loop; memory is the peak of
+the whole process, imports and model included. The adapters of both are then scored by the same code on 16 other rows.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 from measuring import Figures, Row, Target, measure_in_turns, own_side, report, say
 
 DATA = Path(__file__).parents[2] / "shared" / "data" / "instruct" / "alpaca_en_demo.json"
 NUM_ROWS = 16
 SETTINGS = {"learning_rate": 2e-4, "batch_size": 8, "seed": 7, "r": 16, "alpha": 32, "dropout": 0.05}
-SIDES = {
-    f"{who}, {held}": (who, held)
-    for who in ("trl sft", "trl sft, no checkpointing", "mistraltune")
-    for held in ("bf16", "nf4")
-}
+AS_IT_COMES, UNCHECKPOINTED, OURS = "trl sft", "trl sft, no checkpointing", "mistraltune"
+DTYPES = ("bf16", "nf4")
+BOUND = "matrix products"
+SIDES = {f"{who}, {held}": (who, held) for who in (AS_IT_COMES, UNCHECKPOINTED, OURS) for held in DTYPES}
 
 
 def main() -> None:
     """Measure the sides in turns, or do the work of one."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--side", choices=SIDES)
-    parser.add_argument("--only", help="measure only the sides that contain this text")
+    parser.add_argument("--side", choices=[*SIDES, BOUND])
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
-    if arguments.side == "bound":
-        return
-    if arguments.side:
+    if not arguments.side:
+        measure_all(arguments.rounds)
+    elif arguments.side == BOUND:
+        say({"tokens_per_second": matrix_product_bound()})
+    else:
         who, held = SIDES[arguments.side]
         with tempfile.TemporaryDirectory() as folder:
-            train = train_ours if who == "mistraltune" else train_trl
-            say(train(Path(folder), held, checkpointing=who == "trl sft"))
+            train = train_ours if who == OURS else train_trl
+            say(train(Path(folder), held, checkpointing=who == AS_IT_COMES))
+
+
+def measure_all(rounds: int) -> None:
+    """All sides in turns, and what became of the targets."""
+    sides = {name: own_side(__file__, "--side", name) for name in (*SIDES, BOUND)}
+    measured = measure_in_turns(sides, rounds=rounds)
+
+    def row(side: str, unit: str, key: str, scale: float = 1) -> Row:
+        return Row(side, unit, tuple(figures[key] / scale for figures in measured[side]))
+
+    speeds = {side: row(side, "tokens/s", "tokens_per_second") for side in sides}
+    peaks = {side: row(side, "GB at most", "peak_bytes", 1e9) for side in SIDES}
+    losses = {side: row(side, "validation loss", "val_loss") for side in SIDES}
+    targets = []
+    for held in DTYPES:
+        for peer, speedup, memory in ((AS_IT_COMES, 4, 0.75), (UNCHECKPOINTED, 4 if held == "bf16" else 3, 0.4)):
+            ours, theirs = f"{OURS}, {held}", f"{peer}, {held}"
+            targets += [
+                Target(f"speed: {ours} / {theirs}", ratio(speeds, ours, theirs), at_least=speedup),
+                Target(f"memory: {ours} / {theirs}", ratio(peaks, ours, theirs), at_most=memory),
+            ]
+        difference = abs(ratio(losses, f"{OURS}, {held}", f"{AS_IT_COMES}, {held}") - 1)
+        targets.append(Target(f"validation loss, {held}: difference from trl's", difference, at_most=0.01))
+    share = ratio(speeds, f"{OURS}, bf16", BOUND)
+    targets.append(Target("stretch: share of the matrix-product bound, bf16", share, at_least=0.45))
+    report("training", [*speeds.values(), *peaks.values(), *losses.values()], targets)
+
+
+def ratio(rows: dict[str, Row], ours: str, theirs: str) -> float:
+    """Median by median."""
+    return rows[ours].median / rows[theirs].median
+
+
+def matrix_product_bound() -> float:
+    """Tokens/s if there were nothing but products at the speed of a large one: 4 operations per weight and token.
+
+    Forward and backward pass take two each; the weights are frozen, so that no gradient of them is computed.
+    """
+    import torch
+
+    size, repetitions = 2048, 20
+    one, other = (torch.randn(size, size).bfloat16() for _ in range(2))
+    for _ in range(3):
+        one @ other
+    started = time.perf_counter()
+    for _ in range(repetitions):
+        one @ other
+    operations_per_second = repetitions * 2 * size**3 / (time.perf_counter() - started)
+    num_weights = 134_515_008
+    return operations_per_second / (4 * num_weights)
 
 
 def write_rows(folder: Path) -> tuple[Path, Path]:
@@ -97,13 +145,13 @@ def train_ours(folder: Path, held: str, *, checkpointing: bool) -> Figures:
 def train_trl(folder: Path, held: str, *, checkpointing: bool) -> Figures:
     """One epoch by SFTTrainer with its defaults."""
     import torch
+    from datasets import Dataset
     from peft import LoraConfig
     from transformers import BitsAndBytesConfig
     from trl import SFTConfig, SFTTrainer
 
-    from datasets import Dataset
-    from mistraltune.backends.local.locating import locate
     from mistraltune.backends.local.loading import quiet_libraries
+    from mistraltune.backends.local.locating import locate
     from mistraltune.results import ModelRef
 
     quiet_libraries()
@@ -119,7 +167,8 @@ def train_trl(folder: Path, held: str, *, checkpointing: bool) -> Figures:
         model=str(locate(ModelRef(model="quickstart"))),
         args=SFTConfig(
             output_dir=str(folder),
-            model_init_kwargs={"dtype": torch.bfloat16} | ({"quantization_config": quantization} if held == "nf4" else {}),
+            model_init_kwargs={"dtype": torch.bfloat16}
+            | ({"quantization_config": quantization} if held == "nf4" else {}),
             use_cpu=True,
             bf16=True,
             num_train_epochs=1,

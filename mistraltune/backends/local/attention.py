@@ -17,7 +17,7 @@ def pick_attention(device: torch.device, dtype: torch.dtype) -> str:
     """The name under which transformers finds the attention to train with.
 
     FlashAttention-2, which knows sequences of varying length, where it is installed and can run; else torch's own
-    attention, called once a sequence. Both read the bounds of the sequences that `Passes` gives them.
+    attention, called once a sequence. Both read the bounds of the sequences that `split_passes` gives them.
     """
     if device.type == "cuda" and dtype == torch.bfloat16 and is_flash_attn_2_available():
         return "flash_attention_2"
@@ -57,11 +57,13 @@ def attend_per_sequence(  # noqa: PLR0913, PLR0917 - the signature is transforme
     """
     lengths = [end - begin for begin, end in pairwise(cu_seq_lens_q.tolist())]
     outputs = []
-    for parts in zip(*(states.split(lengths, dim=2) for states in (query, key, value)), strict=True):
-        window = window_mask(parts[0], sliding_window)
+    for q, k, v in zip(*(torch.split(states, lengths, dim=2) for states in (query, key, value)), strict=True):
+        window = window_mask(q, sliding_window)
         outputs.append(
             scaled_dot_product_attention(
-                *parts,
+                q,
+                k,
+                v,
                 attn_mask=window,
                 dropout_p=dropout,
                 is_causal=window is None,

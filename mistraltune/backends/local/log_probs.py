@@ -42,9 +42,7 @@ def forward(model: Any, *, labels: torch.Tensor, **inputs: Any) -> TrainedTokens
     return trained_log_probs(hidden[is_trained], model.get_output_embeddings().weight, labels[:, 1:][is_trained])
 
 
-def trained_log_probs(
-    hidden: torch.Tensor, weight: torch.Tensor, labels: torch.Tensor
-) -> TrainedTokens:
+def trained_log_probs(hidden: torch.Tensor, weight: torch.Tensor, labels: torch.Tensor) -> TrainedTokens:
     """How likely the model finds each label, and whether it is its first choice.
 
     Args:
@@ -52,7 +50,7 @@ def trained_log_probs(
         weight: The frozen head, of shape (vocabulary, hidden size).
         labels: int64 of shape (tokens).
     """
-    return TrainedTokens(*LogProbs.apply(hidden, weight, labels))
+    return TrainedTokens(*LogProbs.apply(hidden, weight, labels))  # type: ignore[no-untyped-call]
 
 
 class LogProbs(torch.autograd.Function):

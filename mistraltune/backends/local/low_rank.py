@@ -1,9 +1,9 @@
 """LoRA's arithmetic on a CPU: PEFT's adapters and their float32 weights, computed at the precision of the base.
 
 PEFT casts the input of an adapter to the adapter's float32, which on a CPU costs more than the base's own products, and
-keeps that copy, the dropped-out copy and their products for the backward pass. Here one function does a linear layer with
-its adapter: products in the base's dtype, accumulated into float32 weights; the input itself, shared with whoever else
-reads it, is all that is kept. What is computed is the same: `W x + B A dropout(x) * alpha / r` (Hu et al. 2021,
+keeps that copy, the dropped-out copy and their products for the backward pass. Here one function does a linear layer
+with its adapter: products in the base's dtype, accumulated into float32 weights; the input itself, shared with whoever
+else reads it, is all that is kept. What is computed is the same: `W x + B A dropout(x) * alpha / r` (Hu et al. 2021,
 arXiv:2106.09685).
 """
 
@@ -17,15 +17,17 @@ import torch
 from torch.nn.functional import linear
 
 
-class Term(NamedTuple):
-    """What an adapter adds, besides its weights.
+class Layer(NamedTuple):
+    """What an adapted layer is made of, besides the adapter's weights.
 
     Attributes:
+        base: The frozen linear layer, W and maybe b, maybe quantised.
         scaling: `alpha / r`.
         dropout: Share of the inputs that the adapter does not see.
         seed: Of the dropout; the backward pass draws the same numbers from it again.
     """
 
+    base: Any
     scaling: float
     dropout: float
     seed: int
@@ -38,33 +40,32 @@ def compute_at_base_precision(model: Any) -> int:
     """
     from peft.tuners.lora import Linear, Linear4bit
 
-    layers = [module for module in model.modules() if isinstance(module, (Linear, Linear4bit)) and is_plain(module)]
-    for layer in layers:
-        layer.forward = MethodType(forward, layer)
-    return len(layers)
+    adapted = [module for module in model.modules() if isinstance(module, (Linear, Linear4bit)) and is_plain(module)]
+    for module in adapted:
+        module.forward = MethodType(forward, module)
+    return len(adapted)
 
 
-def is_plain(layer: Any) -> bool:
+def is_plain(module: Any) -> bool:
     """Whether a PEFT layer is LoRA without variants (DoRA and others), biases of its own or several adapters."""
     return (
-        len(layer.lora_A) == 1
-        and not layer.lora_variant
-        and not any(layer.lora_bias.values())
-        and not getattr(layer, "fan_in_fan_out", False)
+        len(module.lora_A) == 1
+        and not module.lora_variant
+        and not any(module.lora_bias.values())
+        and not getattr(module, "fan_in_fan_out", False)
     )
 
 
-def forward(layer: Any, x: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
+def forward(module: Any, x: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
     """A PEFT layer's forward pass; where the adapter is off or merged, PEFT's own."""
-    if args or kwargs or layer.disable_adapters or layer.merged or not layer.active_adapters:
-        return type(layer).forward(layer, x, *args, **kwargs)  # type: ignore[no-any-return]
-    (name,) = layer.active_adapters
-    dropout = layer.lora_dropout[name]
-    share = round_share(dropout.p) if layer.training and isinstance(dropout, torch.nn.Dropout) else 0.0
+    if args or kwargs or module.disable_adapters or module.merged or not module.active_adapters:
+        return type(module).forward(module, x, *args, **kwargs)  # type: ignore[no-any-return]
+    (name,) = module.active_adapters
+    dropout = module.lora_dropout[name]
+    share = round_share(dropout.p) if module.training and isinstance(dropout, torch.nn.Dropout) else 0.0
     seed = int(torch.randint(2**63 - 1, ()).item()) if share else 0
-    term = Term(layer.scaling[name], share, seed)
-    down, up = layer.lora_A[name].weight, layer.lora_B[name].weight
-    result: torch.Tensor = LowRankLinear.apply(x, layer.get_base_layer(), down, up, term)
+    layer = Layer(module.get_base_layer(), module.scaling[name], share, seed)
+    result: torch.Tensor = LowRankLinear.apply(x, module.lora_A[name].weight, module.lora_B[name].weight, layer)  # type: ignore[no-untyped-call]
     return result
 
 
@@ -72,50 +73,47 @@ class LowRankLinear(torch.autograd.Function):
     """A frozen linear layer and its adapter as one operation."""
 
     @staticmethod
-    def forward(
-        ctx: Any, x: torch.Tensor, base: torch.nn.Linear, down: torch.Tensor, up: torch.Tensor, term: Term
-    ) -> torch.Tensor:
+    def forward(ctx: Any, x: torch.Tensor, down: torch.Tensor, up: torch.Tensor, layer: Layer) -> torch.Tensor:
         """`W x + b + B A dropout(x) * scaling`, in the dtype of `x`.
 
         Args:
             ctx: autograd's.
             x: Of shape (..., inputs).
-            base: W and b, maybe quantised.
             down: A, float32 of shape (r, inputs).
             up: B, float32 of shape (outputs, r).
-            term: Scaling and dropout.
+            layer: W, b, scaling and dropout.
         """
         flat = x.reshape(-1, x.shape[-1])
-        result = linear(flat, dense_weight(base, x.dtype), base.bias)
-        inner = linear(drop(flat, draw_mask(flat, term)), down.to(x.dtype))
-        result.addmm_(inner, scaled_up(up, term, x.dtype).T)
-        ctx.base, ctx.term = base, term
+        result = linear(flat, dense_weight(layer.base, x.dtype), layer.base.bias)
+        inner = linear(drop(flat, draw_mask(flat, layer)), down.to(x.dtype))
+        result.addmm_(inner, scaled_up(up, layer, x.dtype).T)
+        ctx.layer = layer
         ctx.save_for_backward(x, inner, down, up)
         return result.view(*x.shape[:-1], -1)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, None, torch.Tensor, torch.Tensor, None]:
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, torch.Tensor, torch.Tensor, None]:
         """Gradients of the input and of both float32 weights."""
         x, inner, down, up = ctx.saved_tensors
-        term: Term = ctx.term
+        layer: Layer = ctx.layer
         gradient = gradients[0].reshape(-1, gradients[0].shape[-1])
         flat = x.reshape(-1, x.shape[-1])
-        mask = draw_mask(flat, term)
-        factor = term.scaling / (1 - term.dropout)
+        mask = draw_mask(flat, layer)
+        factor = layer.scaling / (1 - layer.dropout)
         up_gradient = (gradient.T @ inner).float() * factor
-        inner_gradient = gradient @ scaled_up(up, term, x.dtype)
+        inner_gradient = gradient @ scaled_up(up, layer, x.dtype)
         down_gradient = (inner_gradient.T @ drop(flat, mask)).float()
         if not ctx.needs_input_grad[0]:
-            return None, None, down_gradient, up_gradient, None
-        x_gradient = gradient @ dense_weight(ctx.base, x.dtype)
+            return None, down_gradient, up_gradient, None
+        x_gradient = gradient @ dense_weight(layer.base, x.dtype)
         through_adapter = inner_gradient @ down.to(x.dtype)
         x_gradient += drop(through_adapter, mask)
-        return x_gradient.view_as(x), None, down_gradient, up_gradient, None
+        return x_gradient.view_as(x), down_gradient, up_gradient, None
 
 
-def scaled_up(up: torch.Tensor, term: Term, dtype: torch.dtype) -> torch.Tensor:
+def scaled_up(up: torch.Tensor, layer: Layer, dtype: torch.dtype) -> torch.Tensor:
     """B with everything that scales the adapter: `alpha / r`, and what makes up for the dropped inputs."""
-    return (up * (term.scaling / (1 - term.dropout))).to(dtype)
+    return (up * (layer.scaling / (1 - layer.dropout))).to(dtype)
 
 
 def dense_weight(base: Any, dtype: torch.dtype) -> torch.Tensor:
@@ -142,18 +140,18 @@ def round_share(share: float) -> float:
     return min(round(share * STEPS), STEPS - 1) / STEPS
 
 
-def draw_mask(x: torch.Tensor, term: Term) -> torch.Tensor | None:
+def draw_mask(x: torch.Tensor, layer: Layer) -> torch.Tensor | None:
     """Which entries of `x` its adapter sees: integers as wide as those of `x`, all ones or all zeros.
 
     The same seed draws the same mask; None where nothing is dropped. torch's own dropout draws its numbers one after
     the other, a tenth of a training step on a CPU; SFC64's are several times as fast.
     """
-    if not term.dropout:
+    if not layer.dropout:
         return None
-    numbers = np.random.Generator(np.random.SFC64(term.seed)).integers(
+    numbers = np.random.Generator(np.random.SFC64(layer.seed)).integers(
         0, 2**64 - 1, size=-(-x.numel() // 4), dtype=np.uint64, endpoint=True
     )
-    is_seen = numbers.view(np.uint16)[: x.numel()] >= int(term.dropout * STEPS)
+    is_seen = numbers.view(np.uint16)[: x.numel()] >= int(layer.dropout * STEPS)
     return torch.from_numpy(is_seen).view(x.shape).to(BITS[x.element_size()]).neg_()
 
 

@@ -121,7 +121,8 @@ class RunTrainer(SFTTrainer):  # type: ignore[misc]
         scores: TrainedTokens = model(**inputs)
         self.num_correct = self.num_correct + scores.is_top1.sum().cpu()
         # The gradients of several devices are averaged, while the count covers all of them.
-        return -scores.log_probs.sum() / num_items_in_batch * self.accelerator.num_processes
+        loss: torch.Tensor = -scores.log_probs.sum() / num_items_in_batch * self.accelerator.num_processes
+        return loss
 
     def evaluate(self, *_: Any, metric_key_prefix: str = "eval", **__: Any) -> dict[str, float]:
         """Validation loss in nats per trained token, over all tokens alike.

@@ -1,15 +1,16 @@
-"""Packed lines: nothing lost, nothing doubled, nothing seen across a border."""
+"""Packed passes: nothing lost, nothing doubled, nothing seen across a border."""
 
 from __future__ import annotations
 
 import random
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import torch
 
-from mistraltune.backends.local.batching import IGNORED, lay_out, pack
+from mistraltune.backends.local.attention import pick_attention
+from mistraltune.backends.local.batching import IGNORED, Batch, lay_out, pack, split_passes
+from mistraltune.backends.local.log_probs import score_trained_tokens
 from mistraltune.data.rendered import Rendered
 
 
@@ -21,18 +22,15 @@ def sequences(lengths: list[int], *, seed: int = 0, vocabulary: int = 500) -> li
     ]
 
 
+def cut(batch: Batch) -> list[tuple[list[int], list[int]]]:
+    """Token ids and labels of each sequence, in the order of the line."""
+    lengths = batch["sequence_lengths"].tolist()
+    parts = zip(batch["input_ids"][0].split(lengths), batch["labels"][0].split(lengths), strict=True)
+    return [(token_ids.tolist(), labels.tolist()) for token_ids, labels in parts]
+
+
 def test_packing_keeps_every_token_and_every_label_once() -> None:
     given = sequences([7, 3, 12, 5, 1, 9, 12, 2])
-    batch = lay_out(given, packing=True)
-
-    starts = [
-        (line, i) for line in range(len(batch["input_ids"])) for i in range(12) if batch["position_ids"][line][i] == 0
-    ]
-    found = []
-    for (line, start), following in pairwise([*starts, (len(batch["input_ids"]), 0)]):
-        end = following[1] if following[0] == line else 12
-        token_ids = batch["input_ids"][line][start:end].tolist()
-        found.append((token_ids, batch["labels"][line][start:end].tolist()))
     expected = [
         (
             s.token_ids,
@@ -40,71 +38,101 @@ def test_packing_keeps_every_token_and_every_label_once() -> None:
         )
         for s in given
     ]
-    filled = [pair for pair in found if pair != ([0], [IGNORED])]
-    assert sorted(filled) == sorted(expected)
-    assert batch["num_tokens"].tolist() == [51]
+    assert sorted(cut(lay_out(given, pass_length=16))) == sorted(expected)
 
 
-def test_packing_uses_no_more_lines_than_padding_and_no_line_is_too_long() -> None:
+def test_no_pass_is_longer_than_asked_unless_one_sequence_is() -> None:
     given = sequences([90, 10, 40, 30, 20, 60, 30])
-    lines = pack(given, 90)
-    assert [sum(len(s.token_ids) for s in line) <= 90 for line in lines] == [True] * len(lines)
-    assert len(lines) == 4  # 280 tokens need at least four lines of 90
+    passes = pack(given, 80)
+    assert [[len(s.token_ids) for s in one] for one in passes] == [[90], [60, 20], [40, 30, 10], [30]]
 
 
-def test_without_packing_each_sequence_has_a_line_of_its_own() -> None:
-    batch = lay_out(sequences([4, 2]), packing=False)
-    assert batch["input_ids"].shape == (2, 4)
-    assert batch["position_ids"].tolist() == [[0, 1, 2, 3], [0, 1, 0, 0]]
+def test_a_pass_length_of_one_gives_each_sequence_a_pass_of_its_own() -> None:
+    assert lay_out(sequences([4, 2, 1]), pass_length=1)["pass_sizes"].tolist() == [1, 1, 1]
+
+
+def test_passes_tell_where_their_sequences_begin_and_end() -> None:
+    first, second = split_passes(lay_out(sequences([4, 2, 3]), pass_length=6))
+    assert first["position_ids"].tolist() == [[0, 1, 2, 3, 0, 1]]
+    assert first["cu_seq_lens_q"].tolist() == first["cu_seq_lens_k"].tolist() == [0, 4, 6]
+    assert first["cu_seq_lens_q"].dtype == torch.int32
+    assert (first["max_length_q"], first["max_length_k"]) == (4, 4)
+    assert second["position_ids"].tolist() == [[0, 1, 2]]
+    assert second["cu_seq_lens_q"].tolist() == [0, 3]
 
 
 def test_the_first_token_of_a_sequence_is_never_trained_as_the_end_of_another_would_predict_it() -> None:
     trained = Rendered([11, 12, 13], [True, True, True])
-    assert lay_out([trained], packing=True)["labels"].tolist() == [[IGNORED, 12, 13]]
+    assert lay_out([trained], pass_length=9)["labels"].tolist() == [[IGNORED, 12, 13]]
+
+
+@pytest.fixture(scope="module")
+def plain_model(tiny_model: Path) -> torch.nn.Module:
+    """The model as transformers loads it."""
+    from transformers import AutoModelForCausalLM
+
+    return AutoModelForCausalLM.from_pretrained(tiny_model, dtype=torch.float32, attn_implementation="eager")
 
 
 @pytest.fixture(scope="module")
 def model(tiny_model: Path) -> torch.nn.Module:
+    """The same weights, called as in training."""
     from transformers import AutoModelForCausalLM
 
-    return AutoModelForCausalLM.from_pretrained(tiny_model, dtype=torch.float32, attn_implementation="sdpa")
+    attention = pick_attention(torch.device("cpu"), torch.float32)
+    loaded = AutoModelForCausalLM.from_pretrained(tiny_model, dtype=torch.float32, attn_implementation=attention)
+    score_trained_tokens(loaded)
+    return loaded
 
 
-def summed_loss(model: torch.nn.Module, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-    """Negative log-likelihood of the trained tokens, summed."""
-    logits = model(input_ids=batch["input_ids"], position_ids=batch["position_ids"], use_cache=False).logits
-    shifted = batch["labels"][:, 1:]
-    return torch.nn.functional.cross_entropy(
-        logits[:, :-1].flatten(0, 1), shifted.flatten(), ignore_index=IGNORED, reduction="sum"
-    )
-
-
-def gradients(model: torch.nn.Module, batches: list[dict[str, torch.Tensor]]) -> torch.Tensor:
-    """All gradients of the summed loss, as one vector."""
+def gradients_one_by_one(model: torch.nn.Module, given: list[Rendered]) -> tuple[torch.Tensor, float]:
+    """All gradients of the summed loss, and that loss, each sequence alone and all its logits in memory."""
     model.zero_grad()
-    for batch in batches:
-        summed_loss(model, batch).backward()
-    return torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])
+    total = 0.0
+    for sequence in given:
+        (_, labels), *_ = cut(lay_out([sequence], pass_length=1))
+        logits = model(input_ids=torch.tensor([sequence.token_ids]), use_cache=False).logits[0, :-1]
+        loss = torch.nn.functional.cross_entropy(
+            logits, torch.tensor(labels[1:]), ignore_index=IGNORED, reduction="sum"
+        )
+        loss.backward()
+        total += loss.item()
+    return torch.cat([p.grad.flatten() for p in body(model)]), total
 
 
-def test_gradients_of_a_packed_step_equal_those_of_its_rows_one_by_one(model: torch.nn.Module) -> None:
+def gradients_in_passes(model: torch.nn.Module, batch: Batch) -> tuple[torch.Tensor, float]:
+    """The same as training does it."""
+    model.zero_grad()
+    total = 0.0
+    for one_pass in split_passes(batch):
+        loss = -model(**one_pass).log_probs.sum()
+        loss.backward()
+        total += loss.item()
+    return torch.cat([p.grad.flatten() for p in body(model)]), total
+
+
+def body(model: torch.nn.Module) -> list[torch.nn.Parameter]:
+    """The weights below the head, which is frozen in training."""
+    return list(model.model.layers.parameters())
+
+
+@pytest.mark.parametrize("pass_length", [1, 24, 40, 1000])
+def test_gradients_of_a_packed_step_equal_those_of_its_rows_one_by_one(
+    model: torch.nn.Module, plain_model: torch.nn.Module, pass_length: int
+) -> None:
     given = sequences([17, 5, 30, 11, 8, 2])
-    alone = gradients(model, [lay_out([sequence], packing=False) for sequence in given])
-    packed = gradients(model, [lay_out(given, packing=True)])
-    padded = gradients(model, [lay_out(given, packing=False)])
+    alone, loss_alone = gradients_one_by_one(plain_model, given)
+    packed, loss = gradients_in_passes(model, lay_out(given, pass_length=pass_length))
     assert (packed - alone).norm() / alone.norm() < 1e-5
-    assert (padded - alone).norm() / alone.norm() < 1e-5
+    assert loss == pytest.approx(loss_alone, rel=1e-6)
 
 
 def test_a_packed_conversation_does_not_see_its_neighbours(model: torch.nn.Module) -> None:
     first, second, other = sequences([6, 6, 6])
-    wide = sequences([12], seed=3)[0]
 
-    def logits_of_second(neighbour: Rendered) -> torch.Tensor:
-        batch = lay_out([wide, neighbour, second], packing=True)
-        line = next(i for i, ids in enumerate(batch["input_ids"].tolist()) if ids[6:] == second.token_ids)
+    def scores_of_second(neighbour: Rendered) -> torch.Tensor:
+        (one_pass,) = split_passes(lay_out([neighbour, second], pass_length=12))
         with torch.no_grad():
-            out = model(input_ids=batch["input_ids"], position_ids=batch["position_ids"], use_cache=False).logits
-        return out[line, 6:]
+            return model(**one_pass).log_probs[-3:]
 
-    assert torch.allclose(logits_of_second(first), logits_of_second(other), atol=1e-6)
+    assert torch.allclose(scores_of_second(first), scores_of_second(other), atol=1e-6)
