@@ -131,16 +131,14 @@ class Target:
 
 def report(name: str, rows: Sequence[Row], targets: Sequence[Target], *, remarks: Sequence[str] = ()) -> None:
     """Print the tables and put them into the README, in place of the last ones of this name."""
-    text = "\n".join(
-        [
-            f"{datetime.now(UTC):%Y-%m-%d}, {machine()}",
-            "",
-            *table(["side", "unit", "min", "median", "max"], (row.cells() for row in rows)),
-            "",
-            *table(["target", "measured", "asked", "met"], (target.cells() for target in targets)),
-            *(["", *remarks] if remarks else []),
-        ]
-    )
+    parts = [[f"{datetime.now(UTC):%Y-%m-%d}, {machine()}"]]
+    if rows:
+        parts.append(table(["side", "unit", "min", "median", "max"], (row.cells() for row in rows)))
+    if targets:
+        parts.append(table(["target", "measured", "asked", "met"], (target.cells() for target in targets)))
+    if remarks:
+        parts.append(list(remarks))
+    text = "\n\n".join("\n".join(lines) for lines in parts)
     print(text)
     document = README.read_text(encoding="utf-8")
     begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"

@@ -89,6 +89,27 @@ def raw_disk_errors() -> None:
     mistraltune.publishing.is_disk_error = lambda error: False
 
 
+def space_never_measured() -> None:
+    """A training starts however small the disk is."""
+    import mistraltune.backends.local.trainer
+
+    mistraltune.backends.local.trainer.check_space = lambda *_, **__: None
+
+
+def output_never_tried() -> None:
+    """A training starts although its output cannot be written."""
+    import mistraltune.training
+
+    mistraltune.training.check_writable = lambda *_, **__: None
+
+
+def evaluations_never_found() -> None:
+    """What has been evaluated is evaluated again."""
+    import mistraltune.evaluation.running
+
+    mistraltune.evaluation.running.find_evaluation = lambda job: None
+
+
 def another_torch() -> None:
     """No loss but a change: torch has another major version than it had."""
     import mistraltune.provenance

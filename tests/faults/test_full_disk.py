@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from strikes import Strike
@@ -20,6 +22,8 @@ pytestmark = pytest.mark.timeout(3600)
 
 TOLD = re.compile(r"outputs/\S+ could not be written: .+ \([\d,]+ bytes are free there\)")
 TOO_SMALL = re.compile(r"outputs/run: [\d,]+ bytes are free, adapter and checkpoints take about [\d,]+")
+ENDLESS = ("training.epochs=10000", "training.keep_checkpoints=1000000", "training.save_steps=1", "lora.r=4096")
+UNWRITABLE = ("file", "file/below", "/proc/nowhere")
 
 
 def what_is_wrong(ended: Ended, folder: Path) -> list[str]:
@@ -86,25 +90,38 @@ def test_a_run_survives_a_disk_that_fills_up(whole: Whole, small_disk: Path, tal
     tally("R4", "disk (tmpfs) full from an event on: one line, checkpoints sound, then identical", problems)
 
 
-def test_a_disk_that_is_too_small_is_found_before_the_model_loads(whole: Whole, tmp_path: Path, tally: Tally) -> None:
-    endless = ("training.epochs=10000", "training.keep_checkpoints=1000000", "training.save_steps=1", "lora.r=4096")
-    ended = whole.training.run(tmp_path, *(part for setting in endless for part in ("--set", setting)))
+def start_without_room(whole: Whole, folder: Path, **faults: Any) -> list[str]:
+    """What is wrong with the end of a training whose checkpoints would take terabytes."""
+    ended = whole.training.run(folder, *(part for setting in ENDLESS for part in ("--set", setting)), **faults)
     is_right = ended.returncode == 5 and TOO_SMALL.search(ended.stderr) and "loading" not in ended.stderr
-    tally("C5", "disk too small: found before the model loads", {"too small": [] if is_right else [ended.stderr]})
+    return [] if is_right else [ended.stderr]
+
+
+def start_at(whole: Whole, folder: Path, place: str, **faults: Any) -> list[str]:
+    """What is wrong with the end of a training whose output cannot be written."""
+    ended = whole.training.run(folder, "--output-dir", place, **faults)
+    is_right = ended.returncode == 2 and f"cannot write to {place}: " in ended.stderr and "loading" not in ended.stderr
+    return [] if is_right else [ended.stderr]
+
+
+def test_a_disk_that_is_too_small_is_found_before_the_model_loads(whole: Whole, tmp_path: Path, tally: Tally) -> None:
+    tally("C5", "disk too small: found before the model loads", {"too small": start_without_room(whole, tmp_path)})
 
 
 def test_an_output_that_cannot_be_written_is_found_before_the_model_loads(
     whole: Whole, tmp_path: Path, tally: Tally
 ) -> None:
     (tmp_path / "file").touch()
-    problems = {}
-    for place in ("file", "file/below", "/proc/nowhere"):
-        ended = whole.training.run(tmp_path, "--output-dir", place)
-        is_right = (
-            ended.returncode == 2 and f"cannot write to {place}: " in ended.stderr and "loading" not in ended.stderr
-        )
-        problems[place] = [] if is_right else [ended.stderr]
+    problems = {place: start_at(whole, tmp_path, place) for place in UNWRITABLE}
     tally("C5", "output that cannot be written: found before the model loads", problems)
+
+
+def test_a_disk_or_an_output_that_is_never_looked_at_is_noticed(whole: Whole, tmp_path: Path) -> None:
+    """The checkers on planted losses; a training that does start is killed soon."""
+    (tmp_path / "file").touch()
+    strike = Strike(signal.SIGKILL, at_event=40)
+    assert start_without_room(whole, tmp_path, plant="space_never_measured", strike=strike)
+    assert start_at(whole, tmp_path, "file", plant="output_never_tried")
 
 
 def test_a_disk_error_in_a_librarys_own_words_is_noticed(whole: Whole, tmp_path: Path) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from strikes import Strike
@@ -38,16 +40,31 @@ def test_the_same_command_again_changes_no_byte(
     copy_run(whole.folder / "outputs", folder / "outputs")
     arguments = whole.training.arguments() if name == "train local" else RERUN[name]
     assert server.run(*arguments, folder=folder).returncode == 0
-    before = state(folder)
-    problems = {}
-    for time in ("second", "third"):
-        ended = server.run(*arguments, folder=folder)
-        problems[time] = [
-            *([] if ended.returncode == 0 else [f"exit {ended.returncode}\n{ended.stderr}"]),
-            *([] if state(folder) == before else ["something was written"]),
-            *([] if "loading" not in ended.stderr else ["a model was loaded"]),
-        ]
+    problems = {time: what_a_rerun_did(server, arguments, folder) for time in ("second", "third")}
     tally("C2", f"{name} a second and third time: exit 0, no byte changed, no model loaded", problems)
+
+
+def what_a_rerun_did(server: ForkServer, arguments: Sequence[str | Path], folder: Path, **faults: Any) -> list[str]:
+    """What the same command did once more, beyond saying that all is done."""
+    before = state(folder)
+    ended = server.run(*arguments, folder=folder, **faults)
+    return [
+        *([] if ended.returncode == 0 else [f"exit {ended.returncode}\n{ended.stderr}"]),
+        *([] if state(folder) == before else ["something was written"]),
+        *([] if "loading" not in ended.stderr else ["a model was loaded"]),
+    ]
+
+
+def test_a_rerun_that_works_again_is_noticed(whole: Whole, server: ForkServer, tmp_path: Path) -> None:
+    """The checker on a planted loss."""
+    folder = copy_run(whole.training.data, tmp_path / "place")
+    (folder / "model").symlink_to(whole.training.model)
+    copy_run(whole.folder / "outputs", folder / "outputs")
+    assert server.run(*RERUN["eval"], folder=folder).returncode == 0
+    assert what_a_rerun_did(server, RERUN["eval"], folder, plant="evaluations_never_found") == [
+        "something was written",
+        "a model was loaded",
+    ]
 
 
 def test_of_two_trainings_started_together_exactly_one_works(
