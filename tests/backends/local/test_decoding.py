@@ -189,7 +189,7 @@ def test_a_seed_decides_a_sampled_answer_whatever_shares_its_batch(model: Any) -
     sampling = Sampling(max_new_tokens=30, temperature=0.9, top_p=0.95, seed=3)
     answers = together(model, prompts, sampling)
     assert together(model, prompts[::-1], sampling, capacity=Capacity(2)) == answers[::-1]
-    assert together(model, prompts[3:4], sampling) == answers[3:4]
+    assert together(model, [Prompt(0, prompts[4].token_ids, 30)], sampling) == answers[4:5]
     assert together(model, prompts, Sampling(max_new_tokens=30, temperature=0.9, top_p=0.95, seed=4)) != answers
 
 
