@@ -10,14 +10,15 @@ from typing import Any
 
 import torch
 
+from mistraltune.backends.local.decoding import Capacity, Prompt, can_decode, decode
 from mistraltune.backends.local.loading import load_base, load_renderer, pick_dtype, quiet_libraries
 from mistraltune.data.conversation import Conversation
 from mistraltune.errors import DataError
 from mistraltune.interfaces import Completion, Sampling
 from mistraltune.results import ModelRef
 
-DEFAULT_BATCH_SIZE = 32
-"""Prompts generated together when nobody says otherwise; halved whenever they do not fit in memory."""
+DEFAULT_CAPACITY = Capacity(num_rows=128, num_tokens=32_768)
+"""Of a batch when nobody says otherwise; halved whenever it does not fit in memory."""
 
 UNFINISHED = "\ufffd"
 """What decoding shows for the first bytes of a character whose last bytes are still to come."""
@@ -42,31 +43,46 @@ class LocalChatModel:
         self.max_length: int = getattr(model.config, "max_position_embeddings", 0)
 
     def generate(self, prompts: Sequence[Conversation], sampling: Sampling) -> Iterator[Completion]:
-        """One completion per prompt, in order; prompts of similar length share a batch.
+        """One completion per prompt, in order, each as soon as it and those before it are done.
 
         Raises:
             DataError: A prompt and its answer would exceed the model's context.
         """
-        token_ids = [self.checked_prompt(prompt, sampling) for prompt in prompts]
-        shortest_first = sorted(range(len(prompts)), key=lambda index: len(token_ids[index]))
+        waiting = [
+            Prompt(index, self.checked_prompt(prompt, sampling), sampling.max_new_tokens)
+            for index, prompt in enumerate(prompts)
+        ]
         done: dict[int, Completion] = {}
         next_up = 0
-        batch_size = sampling.batch_size or DEFAULT_BATCH_SIZE
-        while shortest_first:
-            batch = shortest_first[:batch_size]
-            try:
-                completions = self.generate_batch([token_ids[index] for index in batch], sampling)
-            except torch.cuda.OutOfMemoryError:
-                if batch_size == 1:
-                    raise
-                batch_size = max(1, len(batch) // 2)
-                torch.cuda.empty_cache()
-                continue
-            del shortest_first[: len(batch)]
-            done.update(zip(batch, completions, strict=True))
+        for prompt, answer in self.answers(waiting, sampling):
+            done[prompt.index] = self.completion(answer)
             while next_up in done:
                 yield done.pop(next_up)
                 next_up += 1
+
+    def answers(self, prompts: Sequence[Prompt], sampling: Sampling) -> Iterator[tuple[Prompt, list[int]]]:
+        """Each prompt with its answer's tokens, in any order; batches shrink until they fit in the device's memory."""
+        capacity = Capacity(sampling.batch_size) if sampling.batch_size else DEFAULT_CAPACITY
+        waiting = {prompt.index: prompt for prompt in prompts}
+        while waiting:
+            try:
+                for prompt, answer in self.decode(list(waiting.values()), sampling, capacity):
+                    del waiting[prompt.index]
+                    yield prompt, answer
+            except torch.cuda.OutOfMemoryError:
+                if capacity.num_rows == 1:
+                    raise
+                capacity = capacity.halved()
+            if waiting:
+                torch.cuda.empty_cache()  # here, because the error still holds what did not fit
+
+    def decode(
+        self, prompts: Sequence[Prompt], sampling: Sampling, capacity: Capacity
+    ) -> Iterator[tuple[Prompt, list[int]]]:
+        """Each prompt with its answer's tokens, by the loop that suits the model."""
+        if can_decode(self.model):
+            return decode(self.model, prompts, sampling, stop_ids=self.stop_ids, capacity=capacity)
+        return self.decode_in_fixed_batches(prompts, sampling, capacity)
 
     def stream(self, prompt: Conversation, sampling: Sampling) -> Iterator[str]:
         """The answer's text, piece by piece, as it is generated."""
@@ -109,8 +125,18 @@ class LocalChatModel:
             )
         return token_ids
 
-    def generate_batch(self, prompts: list[list[int]], sampling: Sampling) -> list[Completion]:
-        """Completions of prompts that are generated together, padded on the left."""
+    def decode_in_fixed_batches(
+        self, prompts: Sequence[Prompt], sampling: Sampling, capacity: Capacity
+    ) -> Iterator[tuple[Prompt, list[int]]]:
+        """As `decode`, by transformers' own loop, which knows every kind of model and waits for a batch's last row."""
+        waiting = sorted(prompts, key=lambda prompt: -len(prompt.token_ids))
+        while waiting:
+            num_rows = capacity.rows_of(waiting[0].longest)
+            batch, waiting = waiting[:num_rows], waiting[num_rows:]
+            yield from zip(batch, self.generate_batch([prompt.token_ids for prompt in batch], sampling), strict=True)
+
+    def generate_batch(self, prompts: list[list[int]], sampling: Sampling) -> list[list[int]]:
+        """Answers of prompts that are generated together, padded on the left; with what follows their end."""
         width = max(map(len, prompts))
         pad = self.pad_id
         input_ids = torch.tensor([[pad] * (width - len(prompt)) + prompt for prompt in prompts])
@@ -121,7 +147,8 @@ class LocalChatModel:
                 attention_mask=mask.to(self.model.device),
                 **self.generation_options(sampling),
             )
-        return [self.completion(answer) for answer in output[:, width:].tolist()]
+        answers: list[list[int]] = output[:, width:].tolist()
+        return answers
 
     def completion(self, token_ids: list[int]) -> Completion:
         """What the generated tokens say, up to the first that ends the turn."""
