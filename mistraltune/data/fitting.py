@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -17,6 +18,7 @@ OnTooLong = Literal["error", "drop", "truncate"]
 Render = Callable[[Conversation], list[Rendered]]
 
 _TOO_LONG = "too-long"
+_SPAN_END = re.compile(b"\1\0", re.DOTALL)  # in a loss mask as bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,12 +262,8 @@ def _longest(sequences: Sequence[Rendered]) -> int:
 
 def _ends_are_trained(sequence: Rendered, end_ids: Collection[int]) -> bool:
     """Whether every trained token that no trained token follows is one of `end_ids`."""
-    after = [*sequence.loss_mask[1:], False]
-    return all(
-        token in end_ids
-        for token, is_trained, next_is_trained in zip(sequence.token_ids, sequence.loss_mask, after, strict=True)
-        if is_trained and not next_is_trained
-    )
+    marks = bytes(sequence.loss_mask) + b"\0"
+    return all(sequence.token_ids[end.start()] in end_ids for end in _SPAN_END.finditer(marks))
 
 
 class _Tally:
