@@ -19,6 +19,7 @@ from mistraltune.data.rendered import Rendered, RowError, check_text, turn_start
 from mistraltune.errors import ConfigError
 
 if TYPE_CHECKING:
+    from mistral_common.tokens.tokenizers.base import Tokenizer
     from mistral_common.tokens.tokenizers.mistral import MistralTokenizer
 
     AnyMistralTokenizer = MistralTokenizer[Any, Any, Any, Any, Any]
@@ -48,7 +49,7 @@ class MistralRenderer:
         from mistral_common.tokens.tokenizers.mistral import MistralTokenizer
 
         instruct = _quickened(tokenizer.instruct_tokenizer)
-        self._tokenizer = instruct.tokenizer
+        self._tokenizer: Tokenizer = instruct.tokenizer
         self._finetuning, self._serving = (
             MistralTokenizer(
                 instruct,
@@ -371,13 +372,13 @@ class _Spoken:
 def _quickened(instruct: Any) -> Any:
     """A copy of an instruct tokenizer that gives the same tokens and does nothing else.
 
-    mistral-common also decodes each request for its deprecated `text`, and Tekken searches each text for special tokens,
-    of which it has given tiktoken none: both together take as long as the tokens themselves.
+    mistral-common also decodes each request for its deprecated `text`, and Tekken has tiktoken search each text for
+    special tokens, of which it gave it none: both together take as long as the tokens themselves.
     """
     quick = copy.copy(instruct)
     quick.decode = lambda tokens, special_token_policy: ""
     model = getattr(instruct.tokenizer, "_model", None)
-    if hasattr(model, "encode_ordinary") and not model.special_tokens_set:
+    if model and hasattr(model, "encode_ordinary") and not model.special_tokens_set:
         quick.tokenizer = copy.copy(instruct.tokenizer)
         quick.tokenizer.encode = partial(_encode_ordinary, model, instruct.tokenizer)
     return quick

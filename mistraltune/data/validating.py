@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from mistraltune.data.reading import ConversationFile, checked_rows, display_nam
 from mistraltune.errors import DataError
 
 if TYPE_CHECKING:
-    from mistraltune.data.fitting import Render
+    from mistraltune.data.fitting import RowRenderer
 
 _FEW_ROWS = 50_000
 
@@ -95,20 +95,30 @@ def check_files(paths: Sequence[Path]) -> CheckReport:
     return CheckReport(reports)
 
 
-def count_tokens(path: Path, report: FileReport, render: Render, *, max_length: int | None = None) -> None:
+def count_tokens(
+    path: Path,
+    report: FileReport,
+    renderer: RowRenderer,
+    *,
+    open_renderer: Callable[[], RowRenderer],
+    max_length: int | None = None,
+) -> None:
     """Add to the report of a file without errors how many tokens it has, or which rows the tokenizer refuses.
 
     Args:
         path: The file.
         report: Its report.
-        render: A renderer's `render`.
+        renderer: The model's.
+        open_renderer: Opens the same in other processes, which render a share of many rows.
         max_length: Longest sequence in tokens; a longer row is an error.
     """
-    from mistraltune.data.fitting import measure
+    from mistraltune.data.fitting import Reopening, measure
 
     try:
         conversations = ConversationFile.open(path, check=False)
-        report.tokens = measure(conversations, render, max_length=max_length).figures()
+        reopening = Reopening(open_renderer, renderer.fingerprint)
+        measured = measure(conversations, renderer.render, max_length=max_length, reopening=reopening)
+        report.tokens = measured.figures()
     except DataError as error:
         report.findings.add(Finding(**fields) for fields in error.details.get("findings", ()))
         report.findings.num_errors = max(report.findings.num_errors, error.details.get("num_errors", 0))
