@@ -6,12 +6,13 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from mistraltune.config import TrainConfig
 from mistraltune.data.conversation import Conversation
-from mistraltune.data.fitting import Fitted, fit
+from mistraltune.data.fitting import Fitted, Reopening, fit
 from mistraltune.data.reading import ConversationFile
 from mistraltune.data.splitting import find_overlap
 from mistraltune.errors import ConfigError, DataError, Stopped
@@ -127,10 +128,12 @@ def make_plan(backend: Backend, config: TrainConfig, *, on_event: Listener = lam
     on_event({"event": "phase", "phase": "render", "text": f"tokenising for {config.model}"})
     base = ModelRef(backend=backend.name, model=config.model, revision=config.revision)
     trainer = backend.trainer(config)
-    renderer = backend.renderer(base)
-    fitted = fit_rows(train_file, renderer, config, on_event=on_event)
+    open_renderer = partial(backend.renderer, base)
+    renderer = open_renderer()
+    reopening = Reopening(open_renderer, renderer.fingerprint)
+    fitted = fit_rows(train_file, renderer, config, reopening=reopening, on_event=on_event)
     on_event({"event": "data", "name": "training", **fitted.statistics()})
-    fitted_val = fit_rows(val_file, renderer, config, on_event=on_event) if val_file else None
+    fitted_val = fit_rows(val_file, renderer, config, reopening=reopening, on_event=on_event) if val_file else None
     if fitted_val:
         on_event({"event": "data", "name": "validation", **fitted_val.statistics()})
 
@@ -156,8 +159,10 @@ def make_plan(backend: Backend, config: TrainConfig, *, on_event: Listener = lam
     )
 
 
-def fit_rows(file: ConversationFile, renderer: Renderer, config: TrainConfig, *, on_event: Listener) -> Fitted:
-    """The rows of `file` that can be trained on, each rendered once to find out.
+def fit_rows(
+    file: ConversationFile, renderer: Renderer, config: TrainConfig, *, reopening: Reopening, on_event: Listener
+) -> Fitted:
+    """The rows of `file` that can be trained on, each rendered once to find out; many are, by several processes.
 
     Raises:
         DataError: Rows are refused; each is named.
@@ -174,6 +179,7 @@ def fit_rows(file: ConversationFile, renderer: Renderer, config: TrainConfig, *,
         on_too_long=config.data.on_too_long,
         bos_id=renderer.bos_id,
         end_ids=renderer.end_ids,
+        reopening=reopening,
         on_progress=tell,
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -49,13 +51,14 @@ def validate(
     from mistraltune.data.validating import check_files, count_tokens
     from mistraltune.errors import ConfigError
 
-    renderer = find_renderer(model, tokenizer) if model or tokenizer else None
-    if max_length and not renderer:
+    open_renderer = renderer_opener(model, tokenizer) if model or tokenizer else None
+    if max_length and not open_renderer:
         raise ConfigError("--max-length counts tokens", hint="name a --model or a --tokenizer")
+    renderer = open_renderer() if open_renderer else None
     report = check_files(files)
     for path, file_report in zip(files, report.files, strict=True):
-        if renderer and not file_report.findings.num_errors:
-            count_tokens(path, file_report, renderer.render, max_length=max_length)
+        if open_renderer and renderer and not file_report.findings.num_errors:
+            count_tokens(path, file_report, renderer, open_renderer=open_renderer, max_length=max_length)
     if as_json and not report.num_errors:
         print_json(report.as_dict())
     if not as_json:
@@ -176,7 +179,7 @@ def show_row(
     from mistraltune.data.reading import read_conversation
 
     conversation = read_conversation(file, row)
-    renderer = find_renderer(model, tokenizer)
+    renderer = renderer_opener(model, tokenizer)()
     sequences = renderer.render(conversation)
     if as_json:
         values = [as_json_value(sequence, renderer) for sequence in sequences]
@@ -217,8 +220,8 @@ def drawn(sequence: Rendered, renderer: Renderer) -> Text:
     return text
 
 
-def find_renderer(model: str | None, tokenizer: str | None) -> Renderer:
-    """The renderer of a model, or of a tokenizer by name; Tekken's where neither is named."""
+def renderer_opener(model: str | None, tokenizer: str | None) -> Callable[[], Renderer]:
+    """What opens the renderer of a model, or of a tokenizer by name; Tekken's where neither is named."""
     from mistraltune.errors import ConfigError
 
     if model and tokenizer:
@@ -227,7 +230,7 @@ def find_renderer(model: str | None, tokenizer: str | None) -> Renderer:
         from mistraltune.registry import find_model, get_backend
 
         ref = find_model(model)
-        return get_backend(ref.backend).renderer(ref)
+        return partial(get_backend(ref.backend).renderer, ref)
     from mistraltune.data.rendering import MistralRenderer
 
-    return MistralRenderer.from_name(tokenizer or "tekken")
+    return partial(MistralRenderer.from_name, tokenizer or "tekken")

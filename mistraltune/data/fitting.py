@@ -2,21 +2,69 @@
 
 from __future__ import annotations
 
+import re
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
-from typing import Literal, overload
+from functools import partial
+from typing import Literal, Protocol, overload
 
 from mistraltune.data.conversation import Conversation
 from mistraltune.data.findings import Finding, Findings, counted
 from mistraltune.data.rendered import Rendered, RowError, turn_starts
+from mistraltune.data.spreading import Work, spread
 from mistraltune.errors import DataError
 
 OnTooLong = Literal["error", "drop", "truncate"]
 Render = Callable[[Conversation], list[Rendered]]
 
 _TOO_LONG = "too-long"
+_SPAN_END = re.compile(b"\1\0", re.DOTALL)  # in a loss mask as bytes
+
+
+class RowRenderer(Protocol):
+    """What of a Renderer is needed here."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes whenever the tokenizer or the template does."""
+        ...
+
+    def render(self, conversation: Conversation) -> list[Rendered]:
+        """Token ids and loss masks of a row."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Reopening:
+    """How another process opens a renderer.
+
+    Attributes:
+        open: Opens it; can be pickled, or else there will be no other process.
+        fingerprint: The renderer's, by which the other process knows that it has the same one.
+    """
+
+    open: Callable[[], RowRenderer]
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a rendered row must keep.
+
+    Attributes:
+        max_length: Longest sequence in tokens; None means any length will do.
+        on_too_long: What happens to a longer row.
+        bos_id: The beginning-of-sequence token, which must not be doubled.
+        end_ids: Tokens of which one must end every trained span; without any, spans are not looked at.
+    """
+
+    max_length: int | None
+    on_too_long: OnTooLong = "error"
+    bos_id: int | None = None
+    end_ids: Collection[int] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +159,7 @@ def fit(  # noqa: PLR0913
     on_too_long: OnTooLong = "error",
     bos_id: int | None = None,
     end_ids: Collection[int] = (),
+    reopening: Reopening | None = None,
     on_progress: Callable[[int], None] = lambda num_done: None,
 ) -> Fitted:
     """The conversations that can be trained on, as a lazy sequence; arguments and errors as of `measure`."""
@@ -121,6 +170,7 @@ def fit(  # noqa: PLR0913
         on_too_long=on_too_long,
         bos_id=bos_id,
         end_ids=end_ids,
+        reopening=reopening,
         on_progress=on_progress,
     )
     return Fitted(conversations, measured)
@@ -134,6 +184,7 @@ def measure(  # noqa: PLR0913
     on_too_long: OnTooLong = "error",
     bos_id: int | None = None,
     end_ids: Collection[int] = (),
+    reopening: Reopening | None = None,
     on_progress: Callable[[int], None] = lambda num_done: None,
 ) -> TokenStatistics:
     """Token counts of all rows, each rendered once and none held.
@@ -145,22 +196,48 @@ def measure(  # noqa: PLR0913
         on_too_long: What happens to a longer row.
         bos_id: The beginning-of-sequence token, which must not be doubled.
         end_ids: Tokens of which one must end every trained span; without any, spans are not looked at.
-        on_progress: Hears after each row how many are done.
+        reopening: Lets other processes render a share of many rows; `conversations` are then pickled.
+        on_progress: Hears every 250 rows, and at the end, how many are done.
 
     Raises:
         DataError: Rows are refused, or none is left. The message names the first hundred by file and line,
             `details["findings"]` holds those, `details["num_errors"]` counts all.
     """
-    tally = _Tally(max_length)
-    for row, conversation in enumerate(conversations):
+    rules = Rules(max_length, on_too_long, bos_id, tuple(end_ids))
+    work = partial(_measure_rows, conversations, render, rules)
+    open_work = partial(_open_work, reopening, conversations, rules) if reopening else None
+    total = _Tally(Findings())
+    with closing(spread(work, len(conversations), open_work=open_work)) as parts:
+        for part in parts:
+            total.add_all(part)
+            on_progress(total.num_rows)
+    return total.statistics(max_length)
+
+
+def _open_work(reopening: Reopening, conversations: Sequence[Conversation], rules: Rules) -> Work[_Tally]:
+    """What measures rows in another process.
+
+    Raises:
+        ValueError: The renderer that is opened there is another one.
+    """
+    renderer = reopening.open()
+    if renderer.fingerprint != reopening.fingerprint:
+        raise ValueError("this is another renderer")
+    return partial(_measure_rows, conversations, renderer.render, rules)
+
+
+def _measure_rows(conversations: Sequence[Conversation], render: Render, rules: Rules, rows: range) -> _Tally:
+    """The counts of some of the rows, and all that is wrong with them."""
+    tally = _Tally(Findings(max_kept=len(rows)))
+    for row in rows:
+        conversation = conversations[row]
         try:
             sequences = render(conversation)
-            check_rendered(sequences, conversation, bos_id=bos_id, end_ids=end_ids)
-            tally.add(row, _fit_length(conversation, sequences, render, max_length, on_too_long))
+            check_rendered(sequences, conversation, bos_id=rules.bos_id, end_ids=rules.end_ids)
+            tally.add(row, _fit_length(conversation, sequences, render, rules))
         except RowError as error:
             tally.refuse(as_finding(error, conversation, row=row))
-        on_progress(row + 1)
-    return tally.statistics()
+    return tally
 
 
 def check_rendered(
@@ -225,12 +302,12 @@ def _fit_length(
     conversation: Conversation,
     sequences: list[Rendered],
     render: Render,
-    max_length: int | None,
-    on_too_long: OnTooLong,
+    rules: Rules,
 ) -> _Fit:
+    max_length = rules.max_length
     if max_length is None or _longest(sequences) <= max_length:
         return _Fit(sequences)
-    match on_too_long:
+    match rules.on_too_long:
         case "error":
             raise RowError(conversation, _TOO_LONG, f"{_longest(sequences):,} tokens, {max_length:,} are allowed")
         case "drop":
@@ -260,35 +337,30 @@ def _longest(sequences: Sequence[Rendered]) -> int:
 
 def _ends_are_trained(sequence: Rendered, end_ids: Collection[int]) -> bool:
     """Whether every trained token that no trained token follows is one of `end_ids`."""
-    after = [*sequence.loss_mask[1:], False]
-    return all(
-        token in end_ids
-        for token, is_trained, next_is_trained in zip(sequence.token_ids, sequence.loss_mask, after, strict=True)
-        if is_trained and not next_is_trained
-    )
+    marks = bytes(sequence.loss_mask) + b"\0"
+    return all(sequence.token_ids[end.start()] in end_ids for end in _SPAN_END.finditer(marks))
 
 
+@dataclass(slots=True)
 class _Tally:
-    """Counts while rows go by; holds numbers only."""
+    """Counts while rows go by; holds numbers only, eight bytes for a row that is dropped or truncated."""
 
-    def __init__(self, max_length: int | None) -> None:
-        self.max_length = max_length
-        self.num_rows = self.num_sequences = self.num_tokens = self.num_trained_tokens = self.longest = 0
-        self.num_dropped = 0
-        self.kept: array[int] | None = None
-        self.truncated, self.turns_cut = array("Q"), array("Q")
-        self.findings = Findings()
+    findings: Findings
+    num_rows: int = 0
+    num_sequences: int = 0
+    num_tokens: int = 0
+    num_trained_tokens: int = 0
+    longest: int = 0
+    dropped: array[int] = field(default_factory=lambda: array("Q"))
+    truncated: array[int] = field(default_factory=lambda: array("Q"))
+    turns_cut: array[int] = field(default_factory=lambda: array("Q"))
 
     def add(self, row: int, fitted: _Fit) -> None:
         """Count row `row`, kept or dropped."""
         self.num_rows += 1
         if fitted.sequences is None:
-            self.num_dropped += 1
-            if self.kept is None:
-                self.kept = array("Q", range(row))
+            self.dropped.append(row)
             return
-        if self.kept is not None:
-            self.kept.append(row)
         if fitted.turns_cut:
             self.truncated.append(row)
             self.turns_cut.append(fitted.turns_cut)
@@ -297,12 +369,24 @@ class _Tally:
         self.num_trained_tokens += sum(sequence.num_trained_tokens for sequence in fitted.sequences)
         self.longest = max(self.longest, _longest(fitted.sequences))
 
+    def add_all(self, following: _Tally) -> None:
+        """Count the rows that come after these."""
+        self.num_rows += following.num_rows
+        self.num_sequences += following.num_sequences
+        self.num_tokens += following.num_tokens
+        self.num_trained_tokens += following.num_trained_tokens
+        self.longest = max(self.longest, following.longest)
+        self.dropped += following.dropped
+        self.truncated += following.truncated
+        self.turns_cut += following.turns_cut
+        self.findings.add(following.findings.errors)
+
     def refuse(self, finding: Finding) -> None:
         """Count a refused row and remember why."""
         self.num_rows += 1
         self.findings.add([finding])
 
-    def statistics(self) -> TokenStatistics:
+    def statistics(self, max_length: int | None) -> TokenStatistics:
         """The counts.
 
         Raises:
@@ -310,10 +394,10 @@ class _Tally:
         """
         if self.findings.num_errors:
             raise self._refusal()
-        if self.num_rows == self.num_dropped:
+        if self.num_rows == len(self.dropped):
             if not self.num_rows:
                 raise DataError("there are no rows")
-            reason = f"none of {counted(self.num_rows, 'row')} fits into {self.max_length} tokens"
+            reason = f"none of {counted(self.num_rows, 'row')} fits into {max_length} tokens"
             raise DataError(reason, hint="raise data.max_length")
         return TokenStatistics(
             num_rows=self.num_rows,
@@ -321,12 +405,21 @@ class _Tally:
             num_tokens=self.num_tokens,
             num_trained_tokens=self.num_trained_tokens,
             longest=self.longest,
-            num_dropped=self.num_dropped,
+            num_dropped=len(self.dropped),
             num_truncated=len(self.truncated),
-            kept=self.kept,
+            kept=self._kept() if self.dropped else None,
             truncated=self.truncated,
             turns_cut=self.turns_cut,
         )
+
+    def _kept(self) -> array[int]:
+        """Indices of all rows but the dropped ones."""
+        kept = array("Q")
+        start = 0
+        for row in (*self.dropped, self.num_rows):
+            kept.extend(range(start, row))
+            start = row + 1
+        return kept
 
     def _refusal(self) -> DataError:
         shown = self.findings.errors

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import itertools
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,6 +19,7 @@ from mistraltune.data.rendered import Rendered, RowError, check_text, turn_start
 from mistraltune.errors import ConfigError
 
 if TYPE_CHECKING:
+    from mistral_common.tokens.tokenizers.base import Tokenizer
     from mistral_common.tokens.tokenizers.mistral import MistralTokenizer
 
     AnyMistralTokenizer = MistralTokenizer[Any, Any, Any, Any, Any]
@@ -46,8 +48,8 @@ class MistralRenderer:
         from mistral_common.protocol.instruct.validator import ValidationMode, get_validator
         from mistral_common.tokens.tokenizers.mistral import MistralTokenizer
 
-        instruct = tokenizer.instruct_tokenizer
-        self._tokenizer = instruct.tokenizer
+        instruct = _quickened(tokenizer.instruct_tokenizer)
+        self._tokenizer: Tokenizer = instruct.tokenizer
         self._finetuning, self._serving = (
             MistralTokenizer(
                 instruct,
@@ -62,6 +64,8 @@ class MistralRenderer:
         self.end_ids: tuple[int, ...] = (self._eos,)
         self._blocks = self._block_tokens()
         self._closing = {block.opening: block.closing for block in self._blocks.values()}
+        self._borders = {self._eos, *self._closing, *self._closing.values()}
+        self._pieces = _BytePieces(self._tokenizer) if hasattr(self._tokenizer, "id_to_byte_piece") else None
         self._tool_calls = self._control("[TOOL_CALLS]", since=2)
         self._call_id = self._control("[CALL_ID]", since=11)
         self._args = self._control("[ARGS]", since=11)
@@ -235,7 +239,8 @@ class MistralRenderer:
         """
         spans: list[range] = []
         start, closing = 1, None
-        for index, token in enumerate(token_ids):
+        for index in [index for index, token in enumerate(token_ids) if token in self._borders]:
+            token = token_ids[index]
             if closing is not None:
                 if token == closing:
                     start, closing = index + 1, None
@@ -278,7 +283,13 @@ class MistralRenderer:
 
     def _reads(self, token_ids: list[int], text: str) -> bool:
         """Whether `token_ids` are `text`. Decoding is cheap, but SentencePiece reads U+2581 back as a space."""
-        return self._tokenizer.decode(token_ids) == text or token_ids == self._encode_text(text)
+        return self._text_of(token_ids) == text or token_ids == self._encode_text(text)
+
+    def _text_of(self, token_ids: list[int]) -> str:
+        """`decode` for tokens of whole texts: for Tekken, mistral-common's own takes as long as encoding."""
+        if self._pieces is None:
+            return self._tokenizer.decode(token_ids)
+        return b"".join(map(self._pieces.__getitem__, token_ids)).decode(errors="replace")
 
     def _check_heard(self, conversation: Conversation, messages: Sequence[Message], token_ids: list[int]) -> None:
         """Compare the tokens that the model reads: how many blocks there are, and that every text is there."""
@@ -287,7 +298,7 @@ class MistralRenderer:
                 continue  # v1 writes [INST] as text
             if expected and (name not in self._blocks or token_ids.count(self._blocks[name].opening) < expected):
                 raise self._lost(conversation, words)
-        rendered = self.decode(token_ids)
+        rendered = self._text_of(token_ids)
         for message in messages:
             if message.role != "assistant" and not self._holds(rendered, message):
                 raise self._lost(conversation, f"the text of a {message.role} message")
@@ -297,7 +308,7 @@ class MistralRenderer:
             return True
         if message.role == "tool" and self._version < 7:  # these write a result as JSON
             return json.dumps(_value(message.content), ensure_ascii=False) in rendered
-        return self._tokenizer.decode(self._encode_text(message.content)) in rendered
+        return self._text_of(self._encode_text(message.content)) in rendered
 
     def _lost(self, conversation: Conversation, what: str) -> RowError:
         reason = f"tokenizer v{self._version} would silently drop or change {what}"
@@ -336,6 +347,18 @@ class _Block(NamedTuple):
     closing: int
 
 
+class _BytePieces(dict[int, bytes]):
+    """The bytes of each token that was asked for, none for a special one."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+
+    def __missing__(self, token: int) -> bytes:
+        piece: bytes = self._tokenizer.id_to_byte_piece(token)
+        self[token] = piece
+        return piece
+
+
 @dataclass(frozen=True, slots=True)
 class _Spoken:
     """What mistral-common makes of neighbouring assistant messages of one weight: one message."""
@@ -344,6 +367,27 @@ class _Spoken:
     text: str
     calls: tuple[ToolCall, ...]
     weight: int
+
+
+def _quickened(instruct: Any) -> Any:
+    """A copy of an instruct tokenizer that gives the same tokens and does nothing else.
+
+    mistral-common also decodes each request for its deprecated `text`, and Tekken has tiktoken search each text for
+    special tokens, of which it gave it none: both together take as long as the tokens themselves.
+    """
+    quick = copy.copy(instruct)
+    quick.decode = lambda tokens, special_token_policy: ""
+    model = getattr(instruct.tokenizer, "_model", None)
+    if model and hasattr(model, "encode_ordinary") and not model.special_tokens_set:
+        quick.tokenizer = copy.copy(instruct.tokenizer)
+        quick.tokenizer.encode = partial(_encode_ordinary, model, instruct.tokenizer)
+    return quick
+
+
+def _encode_ordinary(model: Any, tekken: Any, text: str, bos: bool, eos: bool) -> list[int]:
+    num_special = tekken.num_special_tokens
+    token_ids = [token + num_special for token in model.encode_ordinary(text)]
+    return [*([tekken.bos_id] if bos else []), *token_ids, *([tekken.eos_id] if eos else [])]
 
 
 def _turns(conversation: Conversation) -> list[range]:

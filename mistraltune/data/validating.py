@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from mistraltune.data.reading import ConversationFile, checked_rows, display_nam
 from mistraltune.errors import DataError
 
 if TYPE_CHECKING:
-    from mistraltune.data.fitting import Render
+    from mistraltune.data.fitting import RowRenderer
 
 _FEW_ROWS = 50_000
 
@@ -83,7 +84,7 @@ class CheckReport:
 def check_files(paths: Sequence[Path]) -> CheckReport:
     """Every error and warning in JSON Lines files, rows that stand in them twice included.
 
-    Memory holds 16 bytes a row.
+    Memory holds 8 bytes a row, and twice that while equal rows are looked for.
 
     Raises:
         ConfigError: One of the files does not exist.
@@ -95,20 +96,30 @@ def check_files(paths: Sequence[Path]) -> CheckReport:
     return CheckReport(reports)
 
 
-def count_tokens(path: Path, report: FileReport, render: Render, *, max_length: int | None = None) -> None:
+def count_tokens(
+    path: Path,
+    report: FileReport,
+    renderer: RowRenderer,
+    *,
+    open_renderer: Callable[[], RowRenderer],
+    max_length: int | None = None,
+) -> None:
     """Add to the report of a file without errors how many tokens it has, or which rows the tokenizer refuses.
 
     Args:
         path: The file.
         report: Its report.
-        render: A renderer's `render`.
+        renderer: The model's.
+        open_renderer: Opens the same in other processes, which render a share of many rows.
         max_length: Longest sequence in tokens; a longer row is an error.
     """
-    from mistraltune.data.fitting import measure
+    from mistraltune.data.fitting import Reopening, measure
 
     try:
         conversations = ConversationFile.open(path, check=False)
-        report.tokens = measure(conversations, render, max_length=max_length).figures()
+        reopening = Reopening(open_renderer, renderer.fingerprint)
+        measured = measure(conversations, renderer.render, max_length=max_length, reopening=reopening)
+        report.tokens = measured.figures()
     except DataError as error:
         report.findings.add(Finding(**fields) for fields in error.details.get("findings", ()))
         report.findings.num_errors = max(report.findings.num_errors, error.details.get("num_errors", 0))
@@ -130,12 +141,15 @@ def check_file(path: Path, fingerprints: RowFingerprints) -> FileReport:
 
 
 class RowFingerprints:
-    """Remembers rows of several files by 64 bits each, to find those that are equal byte for byte."""
+    """Remembers rows of several files by 64 bits each, to find those that are equal byte for byte.
+
+    Lines follow from counting, but where lines without a row part the rows: there it is noted how far both are apart.
+    """
 
     def __init__(self) -> None:
         self._hashes = array("q")
-        self._lines = array("Q")
         self._file_starts: list[int] = []
+        self._parted_at, self._apart = array("Q"), array("q")
 
     def begin_file(self) -> None:
         """What is added from here on belongs to the next file."""
@@ -143,8 +157,11 @@ class RowFingerprints:
 
     def add(self, line: int, text: bytes) -> None:
         """Note one row of the current file."""
+        apart = line - len(self._hashes)
+        if not self._apart or self._apart[-1] != apart:
+            self._parted_at.append(len(self._hashes))
+            self._apart.append(apart)
         self._hashes.append(hash(text))
-        self._lines.append(line)
 
     def duplicates(self, names: Sequence[str]) -> Iterator[tuple[int, Finding]]:
         """A warning for each row that equals an earlier one, with the index of its file.
@@ -154,21 +171,35 @@ class RowFingerprints:
         """
         for earlier, later in self._equal_pairs():
             file = self._file_of(later)
-            place = f"{names[self._file_of(earlier)]}:{self._lines[earlier]}"
+            place = f"{names[self._file_of(earlier)]}:{self._line_of(earlier)}"
             message = f"the same row as {place}"
-            yield file, Finding(names[file], self._lines[later], "duplicate", message, is_error=False)
+            yield file, Finding(names[file], self._line_of(later), "duplicate", message, is_error=False)
 
-    def _equal_pairs(self) -> list[tuple[int, int]]:
+    def _equal_pairs(self) -> Iterator[tuple[int, int]]:
         """Each row that equals an earlier one, after the last such row, in the order of the files."""
         if len(self._hashes) < _FEW_ROWS and len(set(self._hashes)) == len(self._hashes):
-            return []  # quicker than importing numpy
+            return  # quicker than importing numpy
         import numpy as np
 
         hashes = np.frombuffer(self._hashes, dtype=np.int64)
-        order = np.argsort(hashes, kind="stable")
-        repeats = np.flatnonzero(hashes[order[1:]] == hashes[order[:-1]])
-        pairs = zip(order[repeats].tolist(), order[repeats + 1].tolist(), strict=True)
-        return sorted(pairs, key=lambda pair: pair[1])
+        ascending = np.sort(hashes)
+        repeated = np.unique(ascending[1:][ascending[1:] == ascending[:-1]])
+        del ascending
+        if not len(repeated):
+            return
+        last_rows = array("q", [-1]) * len(repeated)
+        for start in range(0, len(hashes), _FEW_ROWS):
+            block = hashes[start : start + _FEW_ROWS]
+            places = np.searchsorted(repeated[:-1], block)
+            is_repeated = repeated[places] == block
+            rows = np.flatnonzero(is_repeated) + start
+            for row, place in zip(rows.tolist(), places[is_repeated].tolist(), strict=True):
+                if last_rows[place] >= 0:
+                    yield last_rows[place], row
+                last_rows[place] = row
 
     def _file_of(self, row: int) -> int:
-        return max(index for index, start in enumerate(self._file_starts) if start <= row)
+        return bisect_right(self._file_starts, row) - 1
+
+    def _line_of(self, row: int) -> int:
+        return row + self._apart[bisect_right(self._parted_at, row) - 1]

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 from typing import Any
 
-from mistraltune.data.validating import check_files
+import pytest
+
+from mistraltune.data import validating
+from mistraltune.data.validating import RowFingerprints, check_files
 
 
 def write(path: Path, *lines: Any) -> Path:
@@ -44,6 +48,26 @@ def test_a_row_that_stands_twice_is_warned_about_across_files(tmp_path: Path):
         f"{train}:5 duplicate warning: the same row as {train}:4",
         f"{test}:2 duplicate warning: the same row as {train}:2",
     ]
+
+
+@pytest.mark.parametrize("num_at_once", [50_000, 10])
+def test_each_duplicate_is_found_with_the_row_before_it(num_at_once: int, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(validating, "_FEW_ROWS", num_at_once)
+    choose = random.Random(4)
+    last: dict[bytes, str] = {}
+    expected = []
+    fingerprints = RowFingerprints()
+    for name in ("one", "two", "three"):
+        fingerprints.begin_file()
+        line = 0
+        for _ in range(400):
+            line += choose.choice((1, 1, 1, 3))  # blank lines part some
+            text = str(choose.randrange(600)).encode()
+            fingerprints.add(line, text)
+            if text in last:
+                expected.append(f"{name}:{line} duplicate warning: the same row as {last[text]}")
+            last[text] = f"{name}:{line}"
+    assert [str(finding) for _, finding in fingerprints.duplicates(["one", "two", "three"])] == expected
 
 
 def test_files_without_duplicates_or_rows_are_no_trouble(tmp_path: Path):
