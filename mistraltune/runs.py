@@ -33,6 +33,9 @@ METADATA = "training_metadata.yaml"
 Event = dict[str, Any]
 """One thing that happened: `event` names it, the other keys say more. JSON-like."""
 
+GLANCE = 0.1
+"""Seconds that a lock may be held by someone who only looks whether it is; a look takes far less."""
+
 METRIC_EVENTS = ("step", "validation")
 """Events that `metrics.jsonl` keeps."""
 
@@ -54,7 +57,7 @@ class RunDir:
         self.path = path
         self._on_event = on_event
         self._should_stop = should_stop
-        self._lock = FileLock(path / ".lock", blocking=False)
+        self._lock = FileLock(path / ".lock")
 
     # Reading
 
@@ -155,7 +158,7 @@ class RunDir:
         if not (self.path / ".lock").exists():
             return False
         try:
-            with FileLock(self.path / ".lock", blocking=False):
+            with FileLock(self.path / ".lock").acquire(GLANCE, poll_interval=GLANCE / 20):
                 return False
         except Timeout:
             return True
@@ -173,11 +176,9 @@ class RunDir:
         """
         self.path.mkdir(parents=True, exist_ok=True)
         try:
-            self._lock.acquire()
+            self._lock.acquire(GLANCE, poll_interval=GLANCE / 20)
         except Timeout:
-            raise LockedError(
-                f"{self.path} is in use by {self._holder()}", hint="wait for it to end, or stop it first"
-            ) from None
+            raise self._in_use() from None
         try:
             sweep(self.path)
             holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": now()}
@@ -186,6 +187,18 @@ class RunDir:
         finally:
             (self.path / ".holder.json").unlink(missing_ok=True)
             self._lock.release()
+
+    def refuse_held(self) -> None:
+        """Find out early that another process holds the directory; only `locked` keeps it from doing so later.
+
+        Raises:
+            LockedError: The message names that process.
+        """
+        if self.is_locked():
+            raise self._in_use()
+
+    def _in_use(self) -> LockedError:
+        return LockedError(f"{self.path} is in use by {self._holder()}", hint="wait for it to end, or stop it first")
 
     def _holder(self) -> str:
         # Its name is written just after the lock is taken; until then there is none, or that of one that was killed.

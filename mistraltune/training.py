@@ -86,7 +86,7 @@ def train(  # noqa: PLR0913 - options by name
         LockedError: Another process works on the run.
         Stopped: `should_stop` said so; a checkpoint is saved.
     """
-    plan = make_plan(backend, config, on_event=on_event)
+    plan = make_plan(backend, config, must_be_free=True, on_event=on_event)
     run = RunDir(plan.path, on_event=on_event, should_stop=should_stop)
     if must_exist and not run.metadata:
         raise ConfigError(f"there is no run to resume at {plan.path}", hint="leave out --resume to start it")
@@ -108,12 +108,21 @@ def train(  # noqa: PLR0913 - options by name
     return run
 
 
-def make_plan(backend: Backend, config: TrainConfig, *, on_event: Listener = lambda event: None) -> Plan:
+def make_plan(
+    backend: Backend, config: TrainConfig, *, must_be_free: bool = False, on_event: Listener = lambda event: None
+) -> Plan:
     """Check output, data and model, render every row once, and count the steps.
+
+    Args:
+        backend: Will do the training.
+        config: Everything that decides the run.
+        must_be_free: Refuse a run that another process works on, before the rows are rendered.
+        on_event: Hears what happens.
 
     Raises:
         ConfigError: The output cannot be written, or the model cannot be found.
         DataError: Findings in the data, rows too long, or rows shared by train and validation.
+        LockedError: Another process works on the run, which must be free.
     """
     config = with_absolute_model(config)
     check_writable(Path(config.output_dir), option="--output-dir")
@@ -125,18 +134,10 @@ def make_plan(backend: Backend, config: TrainConfig, *, on_event: Listener = lam
     if val_file:
         refuse_overlap(train_file, val_file)
 
-    on_event({"event": "phase", "phase": "render", "text": f"tokenising for {config.model}"})
     base = ModelRef(backend=backend.name, model=config.model, revision=config.revision)
     trainer = backend.trainer(config)
     open_renderer = partial(backend.renderer, base)
     renderer = open_renderer()
-    reopening = Reopening(open_renderer, renderer.fingerprint)
-    fitted = fit_rows(train_file, renderer, config, reopening=reopening, on_event=on_event)
-    on_event({"event": "data", "name": "training", **fitted.statistics()})
-    fitted_val = fit_rows(val_file, renderer, config, reopening=reopening, on_event=on_event) if val_file else None
-    if fitted_val:
-        on_event({"event": "data", "name": "validation", **fitted_val.statistics()})
-
     identity = {
         "backend": backend.name,
         "config": config.without_place() | {"data": config.data.model_dump(exclude={"train_file", "val_file"})},
@@ -147,6 +148,16 @@ def make_plan(backend: Backend, config: TrainConfig, *, on_event: Listener = lam
     }
     path = Path(config.output_dir) / (config.run_id or default_run_id(config.model, identity))
     refuse_foreign_dir(path)
+    if must_be_free:
+        RunDir(path).refuse_held()
+
+    on_event({"event": "phase", "phase": "render", "text": f"tokenising for {config.model}"})
+    reopening = Reopening(open_renderer, renderer.fingerprint)
+    fitted = fit_rows(train_file, renderer, config, reopening=reopening, on_event=on_event)
+    on_event({"event": "data", "name": "training", **fitted.statistics()})
+    fitted_val = fit_rows(val_file, renderer, config, reopening=reopening, on_event=on_event) if val_file else None
+    if fitted_val:
+        on_event({"event": "data", "name": "validation", **fitted_val.statistics()})
     return Plan(
         config=config,
         path=path,

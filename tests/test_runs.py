@@ -428,3 +428,34 @@ def test_what_is_no_run_is_not_listed(tmp_path: Path) -> None:
 
 def test_a_missing_output_directory_holds_no_runs(tmp_path: Path) -> None:
     assert list_runs(tmp_path / "missing") == []
+
+
+def test_a_look_at_the_lock_keeps_nobody_from_working(tmp_path: Path) -> None:
+    """Who lists runs takes each lock for a moment; a training that starts just then must not fail."""
+    import threading
+
+    run = RunDir(tmp_path / "run")
+    with run.locked():
+        pass
+    ended = threading.Event()
+
+    def look() -> None:
+        while not ended.wait(0.002):
+            RunDir(run.path).is_locked()
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    try:
+        for _ in range(200):
+            with RunDir(run.path).locked():
+                pass
+    finally:
+        ended.set()
+        watcher.join()
+
+
+def test_a_held_run_is_refused_before_anything_else_is_done(tmp_path: Path) -> None:
+    run = RunDir(tmp_path / "run")
+    run.refuse_held()
+    with run.locked(), pytest.raises(LockedError, match=f"is in use by process {os.getpid()} on "):
+        RunDir(run.path).refuse_held()
