@@ -17,6 +17,15 @@ nox.options.sessions = ["lint", "types", "tests"]
 ROOT = Path(__file__).parent
 GROUPS = nox.project.load_toml("pyproject.toml")
 CONSTRAINTS = ("-c", str(ROOT / "constraints.txt"))
+CLIENTS = {
+    "mistralai-0.4.2": "mistralai==0.4.2",
+    "mistralai-1.12.4": "mistralai==1.12.4",
+    "mistralai-2.5.1": "mistralai==2.5.1",
+    "mistralai-3.7.0": "mistralai==3.7.0",
+    "openai": "openai>=2",
+}
+"""Environments of `compat`, and what is in them."""
+
 QUIET = {
     "HF_HUB_OFFLINE": "1",  # tests never look at the Hub
     "NO_COLOR": "1",
@@ -46,6 +55,25 @@ def e2e(session: nox.Session) -> None:
     """Only the tests that train, resume, evaluate and compare the quickstart model."""
     install(session, "test")
     session.run("pytest", "-m", "e2e", *session.posargs, env=QUIET)
+
+
+@nox.session
+def compat(session: nox.Session) -> None:
+    """Clients that others wrote, each in its own environment, drive the server; `-- fast` on a model without sense.
+
+    Without `fast` the server trains and serves the quickstart model (about a quarter of an hour on two cores).
+    """
+    install(session, "test", "compat")
+    clients = Path(session.create_tmp()).resolve() / "clients"
+    for name, requirement in CLIENTS.items():
+        if not (clients / name / "bin" / "python").exists():
+            session.run("python", "-m", "venv", str(clients / name))
+        python = str(clients / name / "bin" / "python")
+        session.run(python, "-m", "pip", "install", "--quiet", requirement, external=True)
+    env = QUIET | {"OMP_NUM_THREADS": "1", "MISTRALTUNE_CLIENTS": str(clients)}
+    if "fast" in session.posargs:
+        env["MISTRALTUNE_COMPAT_MODEL"] = "tiny"
+    session.run("pytest", "tests/compat", env=env)
 
 
 @nox.session

@@ -16,16 +16,23 @@ from mistraltune.publishing import sweep
 from mistraltune.results import ModelRef
 from mistraltune.serve.bodies import WholeBodies
 from mistraltune.serve.chat import chat_routes
+from mistraltune.serve.documentation import add_documentation
 from mistraltune.serve.engine import Engine
 from mistraltune.serve.events import Sockets, event_routes
 from mistraltune.serve.files import Files, file_routes
 from mistraltune.serve.jobs import Jobs, job_routes
+from mistraltune.serve.metrics import metric_routes
 from mistraltune.serve.models import Models, model_routes
 from mistraltune.serve.refusals import add_refusals
 from mistraltune.serve.security import Guard
 from mistraltune.serve.store import Store
 from mistraltune.serve.supervisor import Supervisor
 from mistraltune.settings import ServerSettings
+
+REFUSED = {
+    "description": "An error: `message` says what, where and what to do; `detail` lists the problems of a 422.",
+    "content": {"application/json": {"schema": {"type": "object", "required": ["object", "message", "type"]}}},
+}
 
 
 @dataclass(frozen=True)
@@ -116,6 +123,7 @@ def create_app(server: Server, *, key: str, hosts: Collection[str] = ()) -> Fast
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        responses={"4XX": REFUSED, "5XX": REFUSED},
         middleware=[Middleware(Guard, key=key, hosts=hosts), Middleware(WholeBodies, settings=server.settings)],
     )
     add_refusals(app)
@@ -124,6 +132,9 @@ def create_app(server: Server, *, key: str, hosts: Collection[str] = ()) -> Fast
     app.include_router(event_routes(server.store, server.sockets))
     app.include_router(model_routes(server.models))
     app.include_router(chat_routes(server.engine, server.models, server.settings))
+
+    app.include_router(metric_routes(server.store, server.engine, server.sockets))
+    add_documentation(app)
 
     @app.get("/healthz", tags=["server"])
     def healthz() -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from mistraltune.data.checking import parse_message, parse_tool
 from mistraltune.data.conversation import Conversation
@@ -17,6 +17,32 @@ MAX_SEED = 2**63 - 1
 
 ECHOED = ("refusal", "audio", "annotations", "index", "parsed", "reasoning_content")
 """What clients send back with an answer that they got, and no model reads."""
+
+
+def refuse_true(value: bool) -> bool:
+    """False.
+
+    Raises:
+        ValueError: It is true.
+    """
+    if value:
+        raise ValueError("is not supported here; leave it out")
+    return value
+
+
+def refuse_false(value: bool) -> bool:
+    """True.
+
+    Raises:
+        ValueError: It is false.
+    """
+    if not value:
+        raise ValueError("cannot be turned off here; leave it out")
+    return value
+
+
+Unsupported = Annotated[bool, AfterValidator(refuse_true)]
+Always = Annotated[bool, AfterValidator(refuse_false)]
 
 
 class FunctionCall(Request):
@@ -50,7 +76,7 @@ class ChatMessage(Request):
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: Annotated[str, Field(max_length=100)] | None = None
     name: Annotated[str, Field(max_length=100)] | None = None
-    prefix: Literal[False] = False
+    prefix: Unsupported = False
     """Answers that go on from a given beginning are not supported."""
 
     @model_validator(mode="before")
@@ -90,13 +116,13 @@ class ChatRequest(Request):
     stream_options: StreamOptions | None = None
     tools: Annotated[tuple[dict[str, Any], ...], Field(max_length=128)] = ()
     tool_choice: Literal["auto", "none"] = "auto"
-    parallel_tool_calls: Literal[True] = True
+    parallel_tool_calls: Always = True
     response_format: ResponseFormat = ResponseFormat()
     n: Literal[1] = 1
-    safe_prompt: Literal[False] = False
+    safe_prompt: Unsupported = False
     presence_penalty: Annotated[float, Field(ge=0, le=0)] = 0.0
     frequency_penalty: Annotated[float, Field(ge=0, le=0)] = 0.0
-    logprobs: Literal[False] = False
+    logprobs: Unsupported = False
     user: str | None = None
     metadata: dict[str, Any] | None = None
 

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
+
+from mistraltune.config import Config
 
 
-class Request(BaseModel):
-    """Base of request bodies: a field that is null counts as left out, as old clients write every field.
+class Request(Config):
+    """Base of request bodies: as strict as a configuration; a field that is null counts as left out.
 
-    Unknown fields are refused: they would be lost without a word.
+    Old clients write every field; unknown ones are refused, as they would be lost without a word.
     """
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True, protected_namespaces=()
-    )
 
     @model_validator(mode="before")
     @classmethod

@@ -19,7 +19,7 @@ from mistraltune.secrets import masked
 from mistraltune.serve import trainers
 from mistraltune.serve.mapping import RUN_ID, map_hyperparameters, read_plan
 from mistraltune.serve.records import ENDED, JobRecord, Status
-from mistraltune.serve.store import IllegalStepError, NewEvent, Store, now
+from mistraltune.serve.store import IllegalStepError, NewEvent, Store
 
 MAX_ATTEMPTS = 3
 """So often a trainer is started for a job that keeps being killed."""
@@ -310,7 +310,7 @@ class Supervisor:
 
 def tuned_name(job: JobRecord) -> str:
     """`ft:MODEL:selfhost:YYYYMMDD[:SUFFIX]:JOB`, as Mistral names its own, with a word for the organisation."""
-    day = time.strftime("%Y%m%d", time.gmtime(now()))
+    day = time.strftime("%Y%m%d", time.gmtime(job.created_at))
     suffix = [job.request.suffix] if job.request.suffix else []
     return ":".join(["ft", job.request.model, "selfhost", day, *suffix, job.id[:8]])
 

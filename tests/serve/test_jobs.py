@@ -47,7 +47,7 @@ def test_an_unknown_model_is_refused_with_those_that_are_served(server: Serving)
         ({"hyperparameters": {"learning_rate": 1e-9}}, "learning_rate"),
         ({"hyperparameters": {"seq_len": 99}}, "seq_len"),
         ({"hyperparameters": {"lerning_rate": 1e-4}}, "lerning_rate"),
-        ({"hyperparameters": {"training_steps": True}}, ""),
+        ({"hyperparameters": {"training_steps": True}}, "training_steps"),
         ({"invalid_sample_skip_percentage": 0.6}, "invalid_sample_skip_percentage"),
         ({"job_type": "classifier"}, "job_type"),
         ({"repositories": [{"type": "github", "name": "x", "owner": "y"}]}, "repositories"),
