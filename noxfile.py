@@ -22,7 +22,8 @@ CLIENTS = {
     "mistralai-1.12.4": "mistralai==1.12.4",
     "mistralai-2.5.1": "mistralai==2.5.1",
     "mistralai-3.7.0": "mistralai==3.7.0",
-    "openai": "openai>=2",
+    "openai": "openai==3.57.0",
+    "schemathesis": "schemathesis>=4.20,<5",
 }
 """Environments of `compat`, and what is in them."""
 
@@ -63,7 +64,7 @@ def compat(session: nox.Session) -> None:
 
     Without `fast` the server trains and serves the quickstart model (about a quarter of an hour on two cores).
     """
-    install(session, "test", "compat")
+    install(session, "test")
     clients = Path(session.create_tmp()).resolve() / "clients"
     for name, requirement in CLIENTS.items():
         if not (clients / name / "bin" / "python").exists():

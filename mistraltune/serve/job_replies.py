@@ -14,6 +14,8 @@ FIGURE_EVENTS = ("step", "validation")
 TOLD_EVENTS = ("status-updated", "error", "note")
 """Events that a job's details list; the WebSocket has all."""
 
+DETAILS = (*FIGURE_EVENTS, *TOLD_EVENTS)
+
 FIRST_WORDS = {
     Status.VALIDATING: Status.QUEUED,
     Status.VALIDATED: Status.QUEUED,

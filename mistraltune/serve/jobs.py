@@ -19,7 +19,7 @@ from mistraltune.results import ModelRef
 from mistraltune.serve import trainers
 from mistraltune.serve.catalogue import describe_unknown
 from mistraltune.serve.files import Files
-from mistraltune.serve.job_replies import describe_details, describe_dry_run, describe_job
+from mistraltune.serve.job_replies import DETAILS, describe_details, describe_dry_run, describe_job
 from mistraltune.serve.job_requests import JobRequest
 from mistraltune.serve.mapping import CONFIG_FILE, TRAIN_FILE, VAL_FILE, map_hyperparameters, read_plan
 from mistraltune.serve.records import DataPlan, JobRecord
@@ -279,6 +279,6 @@ def job_routes(jobs: Jobs, supervisor: Supervisor) -> APIRouter:
             return details(supervisor.cancel(jobs.find(job_id)), user_agent)
 
     def details(job: JobRecord, user_agent: str) -> dict[str, Any]:
-        return describe_details(job, jobs.store.events(job.id), user_agent=user_agent)
+        return describe_details(job, jobs.store.events(job.id, names=DETAILS), user_agent=user_agent)
 
     return routes

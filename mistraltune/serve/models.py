@@ -71,13 +71,13 @@ class Models:
         served = [*self.catalogue, *(job.fine_tuned_model for job in jobs if job.fine_tuned_model)]
         raise Refusal(404, describe_unknown(name, served))
 
-    def change(self, name: str, **changes: Any) -> JobRecord:
+    def change(self, model_id: str, changes: Mapping[str, Any]) -> JobRecord:
         """The job of a model after a change of what is said about the model.
 
         Raises:
             Refusal: 404.
         """
-        job = self.job_of(name)
+        job = self.job_of(model_id)
         return self.store.update_job(job.id, tuned=job.tuned.model_copy(update=changes))
 
 
@@ -101,24 +101,24 @@ def model_routes(models: Models) -> APIRouter:
         """Serve a fine-tuned model no longer; its run directory stays where it is."""
         if model_id in models.catalogue:
             raise Refusal(409, f"{model_id} is a base model; only fine-tuned ones can be deleted")
-        models.change(model_id, is_deleted=True)
+        models.change(model_id, {"is_deleted": True})
         return {"id": model_id, "object": "model", "deleted": True}
 
     @routes.patch("/fine_tuning/models/{model_id}")
     def update(model_id: str, changes: ModelChanges) -> dict[str, Any]:
         """Name and describe a fine-tuned model."""
-        return describe_tuned(models.change(model_id, **changes.model_dump(exclude_unset=True)))
+        return describe_tuned(models.change(model_id, changes.model_dump(exclude_unset=True)))
 
     @routes.post("/fine_tuning/models/{model_id}/archive")
     def archive(model_id: str) -> dict[str, Any]:
         """Keep a model from being asked."""
-        models.change(model_id, is_archived=True)
+        models.change(model_id, {"is_archived": True})
         return {"id": model_id, "object": "model", "archived": True}
 
     @routes.delete("/fine_tuning/models/{model_id}/archive")
     def unarchive(model_id: str) -> dict[str, Any]:
         """Let it be asked again."""
-        models.change(model_id, is_archived=False)
+        models.change(model_id, {"is_archived": False})
         return {"id": model_id, "object": "model", "archived": False}
 
     return routes

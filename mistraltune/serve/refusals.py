@@ -99,6 +99,10 @@ def add_refusals(app: FastAPI) -> None:
     async def blame_disk(request: Request, error: sqlite3.OperationalError) -> JSONResponse:
         return Refusal(503, f"the job store cannot be written: {error}", headers={"Retry-After": "10"}).response()
 
+    @app.exception_handler(Exception)
+    async def admit_bug(request: Request, error: Exception) -> JSONResponse:
+        return Refusal(500, "a bug of the server; its log has the traceback, please report it").response()
+
 
 def as_refusal(error: MistralTuneError) -> Refusal:
     """The answer that tells of an error of ours, without secrets."""

@@ -10,10 +10,10 @@ from pydantic import ValidationError
 from mistraltune.errors import MistralTuneError
 from mistraltune.runs import RunDir
 from mistraltune.serve.mapping import RUN_ID
+from mistraltune.serve.outcomes import tuned_name
 from mistraltune.serve.records import FileRecord, JobRecord, Status
 from mistraltune.serve.running import locked
 from mistraltune.serve.store import Store, now
-from mistraltune.serve.supervisor import tuned_name
 from mistraltune.serve.trainers import read_log
 
 

@@ -21,6 +21,9 @@ from mistraltune.settings import ServerSettings
 GRACE_SECONDS = 3
 """How long open requests may take to end when the server stops."""
 
+MAX_CONNECTIONS = 256
+"""Open at a time; one more is answered 503."""
+
 
 def run_server(  # noqa: PLR0913 - options by name
     settings: ServerSettings,
@@ -58,7 +61,8 @@ def run_server(  # noqa: PLR0913 - options by name
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=GRACE_SECONDS,
-            ws="websockets",
+            limit_concurrency=MAX_CONNECTIONS,
+            ws="websockets-sansio",
             ws_max_size=4096,
             ws_per_message_deflate=False,
         )

@@ -217,10 +217,13 @@ class Store:
         rows = self._rows("SELECT log_offset FROM jobs WHERE id = ?", job_id)
         return int(rows[0][0]) if rows else 0
 
-    def events(self, job_id: str, *, after: int = 0, limit: int = 1_000_000) -> list[Event]:
-        """A job's events behind number `after`, in order."""
-        query = "SELECT seq, created_at, name, data FROM events WHERE job_id = ? AND seq > ? ORDER BY seq LIMIT ?"
-        rows = self._rows(query, job_id, after, limit)
+    def events(self, job_id: str, *, after: int = 0, names: Sequence[str] = (), limit: int = 1_000_000) -> list[Event]:
+        """A job's events behind number `after`, in order; all, or those of some names."""
+        query = (
+            "SELECT seq, created_at, name, data FROM events WHERE job_id = ? AND seq > ? "
+            "AND (? OR name IN (SELECT value FROM json_each(?))) ORDER BY seq LIMIT ?"
+        )
+        rows = self._rows(query, job_id, after, not names, json.dumps(list(names)), limit)
         return [Event(seq, created_at, name, json.loads(data)) for seq, created_at, name, data in rows]
 
 

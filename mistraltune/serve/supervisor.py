@@ -9,23 +9,21 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
-from mistraltune.errors import MistralTuneError
 from mistraltune.runs import RunDir
-from mistraltune.secrets import masked
 from mistraltune.serve import trainers
-from mistraltune.serve.mapping import RUN_ID, map_hyperparameters, read_plan
+from mistraltune.serve.mapping import RUN_ID
+from mistraltune.serve.outcomes import note, outcome_of_check, outcome_of_training, with_duration
 from mistraltune.serve.records import ENDED, JobRecord, Status
-from mistraltune.serve.store import IllegalStepError, NewEvent, Store
-
-MAX_ATTEMPTS = 3
-"""So often a trainer is started for a job that keeps being killed."""
+from mistraltune.serve.store import IllegalStepError, Store
 
 PAUSE_SECONDS = 0.2
 """Between two looks at everything."""
+
+LONG_PAUSE_SECONDS = 5.0
+"""Likewise, after a failure."""
 
 STOP_SECONDS = 10.0
 """How long trainers may take to save when the server stops; one that takes longer goes on, and is adopted later."""
@@ -87,20 +85,23 @@ class Supervisor:
                     self.put_back(job_id)
 
     def _run(self) -> None:
-        while not self._stopping.wait(PAUSE_SECONDS):
-            self.step()
+        pause = PAUSE_SECONDS
+        while not self._stopping.wait(pause):
+            try:
+                self.step()
+                pause = PAUSE_SECONDS
+            except Exception:  # the store's disk may be full: a later look may find it better
+                log.exception("jobs could not be moved; trying again in %s seconds", LONG_PAUSE_SECONDS)
+                pause = LONG_PAUSE_SECONDS
 
     def step(self) -> None:
         """Look at every job that has not ended, once."""
-        try:
-            jobs = self.store.open_jobs()
-            for job in jobs:
-                with self._lock:
-                    self.move(self.store.find_job(job.id) or job)
-            if not any(job.status == Status.QUEUED and job.plan for job in jobs) and not self.num_training():
-                self.device.give_back()
-        except Exception:  # the store's disk may be full: the next look may find it better
-            log.exception("jobs could not be moved")
+        jobs = self.store.open_jobs()
+        for job in jobs:
+            with self._lock:
+                self.move(self.store.find_job(job.id) or job)
+        if not any(job.status == Status.QUEUED and job.plan for job in jobs) and not self.num_training():
+            self.device.give_back()
 
     def adopt(self) -> None:
         """Take over the living processes of a server that died, and bring the folders' copies up to date."""
@@ -112,6 +113,8 @@ class Supervisor:
             if process is None:
                 continue
             self._processes[job.id] = process
+            if job.status == Status.CANCELLATION_REQUESTED:  # the server may have died before it asked
+                process.ask_to_stop()
             if job.status == Status.QUEUED:  # the server died between starting it and saying so
                 self.note_started(job, process)
             self.store.update_job(
@@ -131,6 +134,8 @@ class Supervisor:
                     self.start_trainer(job)
             case Status.VALIDATING if not self.is_alive(job):
                 self.finish_check(job)
+            case Status.VALIDATED if job.is_started:
+                self.store.update_job(job.id, status=Status.QUEUED)
             case Status.RUNNING | Status.CANCELLATION_REQUESTED:
                 was_alive = self.is_alive(job)
                 is_read = self.follow_log(job)
@@ -148,32 +153,11 @@ class Supervisor:
     def finish_check(self, job: JobRecord) -> None:
         """Read what the check found."""
         self._processes.pop(job.id, None)
-        folder = self.folder / job.id
-        end = trainers.ending(folder, "check")
-        if end.result is None:
-            if not end.is_interruption:
-                self.store.update_job(
-                    job.id, status=Status.FAILED_VALIDATION, process=None, events=[failure(end.message)]
-                )
-            elif job.num_attempts + 1 >= MAX_ATTEMPTS:
-                self.store.update_job(job.id, status=Status.FAILED, process=None, events=[failure(end.message)])
-            else:
-                self.store.update_job(job.id, status=Status.QUEUED, process=None, num_attempts=job.num_attempts + 1)
-            return
-        plan = read_plan(end.result, map_hyperparameters(job.request, job.base, folder))
-        plan = plan.model_copy(update={"expected_seconds": self.expected_seconds(job, plan.train_tokens)})
-        allowed = job.request.invalid_sample_skip_percentage
-        if plan.num_dropped > allowed * plan.num_rows:
-            words = (
-                f"{plan.num_dropped} of {plan.num_rows} rows are too long; the share that may be left out is {allowed}"
-            )
-            self.store.update_job(
-                job.id, status=Status.FAILED_VALIDATION, process=None, plan=plan, events=[failure(words)]
-            )
-            return
-        self.store.update_job(job.id, status=Status.VALIDATED, process=None, plan=plan, num_attempts=0)
-        if job.is_started:
-            self.store.update_job(job.id, status=Status.QUEUED)
+        status, events, changes = outcome_of_check(job, self.folder / job.id)
+        like = next((other for other in self.store.jobs(statuses=[Status.SUCCESS]) if other.base == job.base), None)
+        if like and "plan" in changes:
+            changes["plan"] = with_duration(changes["plan"], self.folder / like.id)
+        self.store.update_job(job.id, status=status, events=events, process=None, **changes)
 
     def start_trainer(self, job: JobRecord) -> None:
         """Start the training, or continue it, once the device is free."""
@@ -197,32 +181,12 @@ class Supervisor:
         return end == offset
 
     def finish_training(self, job: JobRecord) -> None:
-        """Say what became of a job whose trainer has ended, by its run directory and its last words."""
-        run = RunDir(self.folder / job.id / RUN_ID)
-        if run.is_locked():  # by a process that is not to be seen from here
+        """Say what became of a job whose trainer has ended."""
+        if RunDir(self.folder / job.id / RUN_ID).is_locked():  # by a process that is not to be seen from here
             return
         self._processes.pop(job.id, None)
-        end = trainers.ending(self.folder / job.id, "trainer")
-        stored = run.metadata.get("status")
-        if stored == "finished":
-            self.store.update_job(
-                job.id,
-                status=Status.SUCCESS,
-                process=None,
-                fine_tuned_model=tuned_name(job),
-                trained_tokens=int(run.metrics.get("trained_tokens") or 0),
-            )
-        elif job.status == Status.CANCELLATION_REQUESTED:
-            self.store.update_job(job.id, status=Status.CANCELLED, process=None)
-        elif not end.is_interruption or job.num_attempts >= MAX_ATTEMPTS:
-            self.store.update_job(job.id, status=Status.FAILED, process=None, events=[failure(end.message)])
-        else:
-            self.store.update_job(
-                job.id,
-                status=Status.QUEUED,
-                process=None,
-                events=[note("the trainer was interrupted; it is continued")],
-            )
+        status, events, changes = outcome_of_training(job, self.folder / job.id)
+        self.store.update_job(job.id, status=status, events=events, process=None, **changes)
 
     # What requests ask for
 
@@ -284,42 +248,9 @@ class Supervisor:
             return
         while not self.follow_log(job):
             pass
-        run = RunDir(self.folder / job_id / RUN_ID)
-        if job.status == Status.CANCELLATION_REQUESTED or run.metadata.get("status") == "finished":
+        if job.status == Status.CANCELLATION_REQUESTED or trainers.ending(self.folder / job_id, "trainer").result:
             self.finish_training(job)
             return
-        with suppress(IllegalStepError):
-            self.store.update_job(
-                job_id,
-                status=Status.QUEUED,
-                process=None,
-                num_attempts=max(0, job.num_attempts - 1),
-                events=[note("the server stopped; the job goes on when it starts again")],
-            )
-
-    def expected_seconds(self, job: JobRecord, train_tokens: int) -> int | None:
-        """How long the training may take, by the newest one of the same base."""
-        for other in self.store.jobs(statuses=[Status.SUCCESS]):
-            if other.base != job.base:
-                continue
-            with suppress(MistralTuneError):
-                speed = RunDir(self.folder / other.id / RUN_ID).metrics.get("tokens_per_second")
-                return round(train_tokens / speed) if speed else None
-        return None
-
-
-def tuned_name(job: JobRecord) -> str:
-    """`ft:MODEL:selfhost:YYYYMMDD[:SUFFIX]:JOB`, as Mistral names its own, with a word for the organisation."""
-    day = time.strftime("%Y%m%d", time.gmtime(job.created_at))
-    suffix = [job.request.suffix] if job.request.suffix else []
-    return ":".join(["ft", job.request.model, "selfhost", day, *suffix, job.id[:8]])
-
-
-def note(text: str) -> NewEvent:
-    """Something to know."""
-    return "note", {"text": text}
-
-
-def failure(message: str) -> NewEvent:
-    """Why a job failed: the wire has no field for it."""
-    return "error", {"message": masked(message)}
+        events = [note("the server stopped; the job goes on when it starts again")]
+        attempts = max(0, job.num_attempts - 1)
+        self.store.update_job(job_id, status=Status.QUEUED, process=None, num_attempts=attempts, events=events)

@@ -50,7 +50,8 @@ def test_fifty_chats_at_once_over_three_adapters_say_what_they_say_alone(server:
     with ThreadPoolExecutor(52) as pool:
         together = list(pool.map(lambda question: ask(server, *question), questions))
     assert together == alone
-    assert len({json.dumps(answer) for answer in alone[:4]}) == 4, "the adapters say different things"
+    told = [json.dumps(ask(server, model, "Say 1")) for model in models]
+    assert len(set(told)) >= 3, "the adapters say different things"
 
 
 def test_streams_and_whole_answers_mix(server: Serving) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from failing import FailingConnection
 
 from mistraltune.errors import ConfigError
 from mistraltune.results import ModelRef
@@ -229,29 +230,6 @@ def test_the_check_sees_what_a_hasty_acknowledgement_loses(tmp_path: Path) -> No
 
 
 # J10: writes that fail
-
-
-class FailingConnection:
-    """A connection whose Nth statement fails as a full disk makes it fail."""
-
-    def __init__(self, connection: sqlite3.Connection, fail_at: int) -> None:
-        self._connection = connection
-        self._fail_at = fail_at
-        self.num_statements = 0
-
-    def _count(self) -> None:
-        self.num_statements += 1
-        if self.num_statements == self._fail_at:
-            raise sqlite3.OperationalError("database or disk is full")
-
-    def execute(self, *arguments: Any) -> Any:
-        if arguments[0] != "ROLLBACK":
-            self._count()
-        return self._connection.execute(*arguments)
-
-    def executemany(self, *arguments: Any) -> Any:
-        self._count()
-        return self._connection.executemany(*arguments)
 
 
 CHANGES: dict[str, Callable[[Store], Any]] = {

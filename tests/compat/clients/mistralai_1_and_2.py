@@ -33,7 +33,7 @@ created = client.fine_tuning.jobs.create(**wanted, auto_start=False)
 refused = getattr(models, "MistralError", None) or models.SDKError
 try:
     client.fine_tuning.jobs.create(**wanted, auto_start=False)
-except getattr(models, "MistralError", None) or models.SDKError as error:
+except refused as error:
     assert error.status_code == 409
 else:
     raise AssertionError("a second job like the first was made")
