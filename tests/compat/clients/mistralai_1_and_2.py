@@ -7,9 +7,11 @@ import time
 from datetime import UTC, datetime
 
 try:
-    from mistralai import Mistral, models
+    from mistralai import Mistral
+    from mistralai.models import SDKError
 except ImportError:  # since 2.0
-    from mistralai.client import Mistral, models
+    from mistralai.client import Mistral
+    from mistralai.client.errors import SDKError
 
 client = Mistral(api_key=os.environ["MISTRAL_API_KEY"], server_url=os.environ["MISTRAL_ENDPOINT"])
 training_file, steps = sys.argv[1], int(sys.argv[2])
@@ -30,10 +32,9 @@ wanted = {
     "suffix": "newer",
 }
 created = client.fine_tuning.jobs.create(**wanted, auto_start=False)
-refused = getattr(models, "MistralError", None) or models.SDKError
 try:
     client.fine_tuning.jobs.create(**wanted, auto_start=False)
-except refused as error:
+except SDKError as error:
     assert error.status_code == 409
 else:
     raise AssertionError("a second job like the first was made")
