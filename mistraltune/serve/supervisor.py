@@ -88,20 +88,25 @@ class Supervisor:
         pause = PAUSE_SECONDS
         while not self._stopping.wait(pause):
             try:
-                self.step()
-                pause = PAUSE_SECONDS
+                pause = PAUSE_SECONDS if self.step() else LONG_PAUSE_SECONDS
             except Exception:  # the store's disk may be full: a later look may find it better
-                log.exception("jobs could not be moved; trying again in %s seconds", LONG_PAUSE_SECONDS)
+                log.exception("the jobs could not be read")
                 pause = LONG_PAUSE_SECONDS
 
-    def step(self) -> None:
-        """Look at every job that has not ended, once."""
+    def step(self) -> bool:
+        """Look at every job that has not ended, once; whether nothing went wrong."""
         jobs = self.store.open_jobs()
+        is_well = True
         for job in jobs:
-            with self._lock:
-                self.move(self.store.find_job(job.id) or job)
+            try:
+                with self._lock:
+                    self.move(self.store.find_job(job.id) or job)
+            except Exception:  # the others go on
+                log.exception("job %s could not be moved", job.id)
+                is_well = False
         if not any(job.status == Status.QUEUED and job.plan for job in jobs) and not self.num_training():
             self.device.give_back()
+        return is_well
 
     def adopt(self) -> None:
         """Take over the living processes of a server that died, and bring the folders' copies up to date."""
@@ -186,6 +191,8 @@ class Supervisor:
             return
         self._processes.pop(job.id, None)
         status, events, changes = outcome_of_training(job, self.folder / job.id)
+        if self.num_training() == 1:  # before the end is told: whoever hears of it may ask the model at once
+            self.device.give_back()
         self.store.update_job(job.id, status=status, events=events, process=None, **changes)
 
     # What requests ask for

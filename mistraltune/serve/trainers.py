@@ -55,6 +55,7 @@ class Process:
     def __init__(self, process: psutil.Process, child: subprocess.Popen[bytes] | None = None) -> None:
         self._process = process
         self._child = child
+        self._is_asked = False
         self.mark = ProcessMark(pid=process.pid, create_time=process.create_time())
 
     def is_alive(self) -> bool:
@@ -67,15 +68,17 @@ class Process:
             return False
 
     def ask_to_stop(self) -> None:
-        """Send SIGTERM to its group: it finishes its step and saves. A stranger with its number gets nothing."""
-        self._signal(signal.SIGTERM)
+        """Send SIGTERM to its group, once (a second one would end it unsaved): it finishes its step and saves."""
+        if not self._is_asked:
+            self._is_asked = True
+            self._signal(signal.SIGTERM)
 
     def kill(self) -> None:
         """End it and its children at once."""
         self._signal(signal.SIGKILL)
 
     def _signal(self, number: signal.Signals) -> None:
-        if not self.is_alive():
+        if not self.is_alive():  # a stranger with its number gets nothing
             return
         try:
             os.killpg(self.mark.pid, number)  # it leads a group of its own
