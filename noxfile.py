@@ -68,9 +68,9 @@ def compat(session: nox.Session) -> None:
     clients = Path(session.create_tmp()).resolve() / "clients"
     for name, requirement in CLIENTS.items():
         if not (clients / name / "bin" / "python").exists():
-            session.run("python", "-m", "venv", str(clients / name))
+            session.run_install("python", "-m", "venv", str(clients / name))
         python = str(clients / name / "bin" / "python")
-        session.run(python, "-m", "pip", "install", "--quiet", requirement, external=True)
+        session.run_install(python, "-m", "pip", "install", "--quiet", requirement, external=True)
     env = QUIET | {"OMP_NUM_THREADS": "1", "MISTRALTUNE_CLIENTS": str(clients)}
     if "fast" in session.posargs:
         env["MISTRALTUNE_COMPAT_MODEL"] = "tiny"
