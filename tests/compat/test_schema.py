@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
+from itertools import chain
 from pathlib import Path
 
 import pytest
-from serving import KEY, serving
+from serving import KEY, rows, serving
 
 CLIENTS = os.environ.get("MISTRALTUNE_CLIENTS", "")
 NUM_EXAMPLES = 100
@@ -22,17 +24,31 @@ pytestmark = [
 def test_no_request_that_can_be_made_up_is_a_server_error(tmp_path: Path, tiny_model: Path) -> None:
     limits = {"MISTRALTUNE_SERVER_MAX_ANSWER_TOKENS": "4"}
     with serving(tmp_path / "data", "--model", f"open-mistral-7b={tiny_model}", env=limits) as server:
-        command = [str(Path(CLIENTS) / "schemathesis" / "bin" / "schemathesis"), "run", f"{server.url}/openapi.json"]
+        job = server.create(training_files=[server.upload(rows())], hyperparameters={"training_steps": 1})
+        job = server.wait_for(job["id"])
+        config = tmp_path / "schemathesis.toml"  # so that requests reach what is there
+        config.write_text(
+            f'[parameters]\njob_id = "{job["id"]}"\nfile_id = "{job["training_files"][0]}"\n'
+            f'model_id = "{job["fine_tuned_model"]}"\n'
+        )
+        command = [str(Path(CLIENTS) / "schemathesis" / "bin" / "schemathesis"), "--config-file", str(config), "run"]
+        options = {
+            "--header": f"Authorization: Bearer {KEY}",
+            "--checks": "not_a_server_error",
+            "--max-examples": str(NUM_EXAMPLES),
+            "--seed": "1",
+            "--phases": "examples,coverage,fuzzing",
+            "--request-timeout": "60",
+        }
         outcome = subprocess.run(
-            [
-                *(*command, "--header", f"Authorization: Bearer {KEY}", "--checks", "not_a_server_error"),
-                *("--max-examples", str(NUM_EXAMPLES), "--seed", "1", "--phases", "examples,coverage,fuzzing"),
-                *("--request-timeout", "60", "--no-color"),
-            ],
+            [*command, f"{server.url}/openapi.json", *chain(*options.items()), "--no-color"],
             capture_output=True,
             text=True,
             timeout=1000,
             check=False,
         )
         assert server.http.get("/healthz").status_code == 200
+        match = re.search(r"(\d+) generated", outcome.stdout)
+        assert match is not None
+        assert int(match[1]) >= 2000
         assert outcome.returncode == 0, outcome.stdout[-5000:] + outcome.stderr + server.log.read_text()[-3000:]
