@@ -168,16 +168,16 @@ def file_routes(files: Files, settings: ServerSettings) -> APIRouter:
     ) -> dict[str, Any]:
         """The files, newest first."""
         found = [
-            shown
-            for shown in map(reply, files.store.files())
-            if (not sample_type or shown["sample_type"] in sample_type)
-            and (not source or shown["source"] in source)
-            and (not search or search.lower() in shown["filename"].lower())
-            and (not purpose or shown["purpose"] == purpose)
-            and (not mimetypes or shown["mimetype"] in mimetypes)
+            file
+            for file in map(reply, files.store.files())
+            if (not sample_type or file["sample_type"] in sample_type)
+            and (not source or file["source"] in source)
+            and (not search or search.lower() in file["filename"].lower())
+            and (not purpose or file["purpose"] == purpose)
+            and (not mimetypes or file["mimetype"] in mimetypes)
         ]
-        shown = found[page * page_size : (page + 1) * page_size]
-        return {"object": "list", "data": shown, "total": len(found) if include_total else None}
+        data = found[page * page_size : (page + 1) * page_size]
+        return {"object": "list", "data": data, "total": len(found) if include_total else None}
 
     @routes.get("/{file_id}")
     def retrieve(file_id: str) -> dict[str, Any]:

@@ -247,8 +247,8 @@ def job_routes(jobs: Jobs, supervisor: Supervisor) -> APIRouter:
     ) -> dict[str, Any]:
         """The jobs, newest first."""
         after, before = read_time(created_after, "created_after"), read_time(created_before, "created_before")
-        found = [
-            shown
+        chosen = [
+            job
             for job in jobs.store.jobs()
             if (model is None or job.request.model == model)
             and (after is None or job.created_at > after)
@@ -256,9 +256,9 @@ def job_routes(jobs: Jobs, supervisor: Supervisor) -> APIRouter:
             and (suffix is None or job.request.suffix == suffix)
             and (wandb_project is None or any(each.project == wandb_project for each in job.request.integrations))
             and (wandb_name is None or any(each.name == wandb_name for each in job.request.integrations))
-            and (shown := describe_job(job, user_agent=user_agent))
-            and (status is None or shown["status"] == status)
         ]
+        described = [describe_job(job, user_agent=user_agent) for job in chosen]
+        found = [job for job in described if status is None or job["status"] == status]  # in the client's words
         return {"object": "list", "total": len(found), "data": found[page * page_size : (page + 1) * page_size]}
 
     @routes.get("/{job_id}")

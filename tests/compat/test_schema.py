@@ -12,7 +12,7 @@ import pytest
 from serving import KEY, rows, serving
 
 CLIENTS = os.environ.get("MISTRALTUNE_CLIENTS", "")
-NUM_EXAMPLES = 100
+NUM_EXAMPLES = 200
 """Requests made up for each of some twenty operations, in each of schemathesis' phases."""
 
 pytestmark = [
