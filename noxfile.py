@@ -18,6 +18,16 @@ ROOT = Path(__file__).parent
 GROUPS = nox.project.load_toml("pyproject.toml")
 CONSTRAINTS = ("-c", str(ROOT / "constraints.txt"))
 BENCHMARKS = ("start", "validation", "token_statistics", "generation", "training", "quickstart", "gpu")
+CLIENTS = {
+    "mistralai-0.4.2": "mistralai==0.4.2",
+    "mistralai-1.12.4": "mistralai==1.12.4",
+    "mistralai-2.5.1": "mistralai==2.5.1",
+    "mistralai-3.7.0": "mistralai==3.7.0",
+    "openai": "openai==3.57.0",
+    "schemathesis": "schemathesis>=4.20,<5",
+}
+"""Environments of `compat`, and what is in them."""
+
 QUIET = {
     "HF_HUB_OFFLINE": "1",  # tests never look at the Hub
     "NO_COLOR": "1",
@@ -50,11 +60,31 @@ def e2e(session: nox.Session) -> None:
 
 
 @nox.session
+def compat(session: nox.Session) -> None:
+    """Clients that others wrote, each in its own environment, drive the server; `-- fast` on a model without sense.
+
+    Without `fast` the server trains and serves the quickstart model (about a quarter of an hour on two cores).
+    """
+    install(session, "test")
+    clients = Path(session.create_tmp()).resolve() / "clients"
+    for name, requirement in CLIENTS.items():
+        if not (clients / name / "bin" / "python").exists():
+            session.run_install("python", "-m", "venv", str(clients / name))
+        python = str(clients / name / "bin" / "python")
+        session.run_install(python, "-m", "pip", "install", "--quiet", requirement, external=True)
+    env = QUIET | {"OMP_NUM_THREADS": "1", "MISTRALTUNE_CLIENTS": str(clients)}
+    if "fast" in session.posargs:
+        env["MISTRALTUNE_COMPAT_MODEL"] = "tiny"
+    session.run("pytest", "tests/compat", env=env)
+
+
+@nox.session
 def faults(session: nox.Session) -> None:
     """Every kill, damage and full disk there is (about half an hour); what held goes into tests/faults.md."""
     install(session, "test")
     env = QUIET | {"OMP_NUM_THREADS": "1", "MISTRALTUNE_FAULTS": "all"}
-    session.run("pytest", *(session.posargs or ["tests/faults"]), env=env)
+    places = ["tests/faults", "tests/serve/test_store.py", "tests/serve/test_restart.py"]
+    session.run("pytest", *(session.posargs or places), env=env)
 
 
 @nox.session

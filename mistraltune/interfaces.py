@@ -110,6 +110,23 @@ class ChatModel(Protocol):
         ...
 
 
+class SharedBase(Protocol):
+    """A base model in memory once, that answers as itself or with any of its adapters, one at a time."""
+
+    @property
+    def renderer(self) -> Renderer:
+        """The renderer that the base and its adapters share."""
+        ...
+
+    def answering_as(self, adapter: str | None) -> ChatModel:
+        """The model with the adapter of that directory, or without one; the answer before must be complete."""
+        ...
+
+    def close(self) -> None:
+        """Free what the model holds."""
+        ...
+
+
 class Trainer(Protocol):
     """Fine-tunes a base model. Called again on an unfinished run, it continues that run."""
 
@@ -174,4 +191,12 @@ class Backend(Protocol):
 
     def revision(self, ref: ModelRef) -> str:
         """What pins the exact weights behind `ref`: a commit, or a fingerprint of local files."""
+        ...
+
+
+class SharingBackend(Backend, Protocol):
+    """A backend whose models can share a base; what `serve` needs."""
+
+    def shared_base(self, ref: ModelRef) -> SharedBase:
+        """The base behind `ref`, loaded."""
         ...

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import platformdirs
-from pydantic import AfterValidator, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from mistraltune.errors import ConfigError
@@ -30,6 +30,7 @@ def sound_key(key: SecretStr) -> SecretStr:
 
 
 Key = Annotated[SecretStr, AfterValidator(sound_key)]
+S = TypeVar("S", bound=BaseSettings)
 
 
 class Settings(BaseSettings):
@@ -46,17 +47,58 @@ class Settings(BaseSettings):
     """Key for gated models on the Hugging Face Hub; HF_TOKEN."""
 
 
+class ServerSettings(BaseSettings):
+    """Where `mistraltune serve` listens and how much it takes; each is MISTRALTUNE_SERVER_ and the field's name."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        env_prefix="MISTRALTUNE_SERVER_",
+        env_ignore_empty=True,
+        extra="ignore",
+        use_attribute_docstrings=True,
+    )
+
+    key: Key | None = None
+    """What clients send as their API key; unset means a random one, printed at the start."""
+    host: str = "127.0.0.1"
+    """Address to listen on."""
+    port: Annotated[int, Field(ge=0, le=65_535)] = 8000
+    """Port to listen on; 0 means any free one."""
+    max_file_bytes: Annotated[int, Field(ge=1)] = 512 * 2**20
+    """Largest uploaded file."""
+    max_body_bytes: Annotated[int, Field(ge=1)] = 8 * 2**20
+    """Largest body of any other request."""
+    body_seconds: Annotated[float, Field(gt=0)] = 60
+    """How long a body may take to arrive; of an upload, each piece of it."""
+    max_open_jobs: Annotated[int, Field(ge=1)] = 100
+    """Jobs that have not ended; one more is refused."""
+    max_parallel_chats: Annotated[int, Field(ge=1)] = 64
+    """Chat requests that are answered or wait for a model; one more is refused."""
+    max_answer_tokens: Annotated[int, Field(ge=1)] = 1024
+    """Longest answer of a chat request that names no length."""
+    max_sockets: Annotated[int, Field(ge=1)] = 20
+    """WebSockets open at a time."""
+
+
 @cache
 def settings() -> Settings:
-    """The settings of this process, read once.
+    """The settings of this process, read once; errors as of `read_settings`."""
+    return read_settings(Settings)
+
+
+def read_settings(settings_type: type[S]) -> S:
+    """Settings from the environment and `.env`.
 
     Raises:
         ConfigError: A variable cannot be used as it is, or `.env` cannot be read; the value is not shown.
     """
+    prefix = settings_type.model_config.get("env_prefix", "")
     try:
-        return Settings()
+        return settings_type()
     except ValidationError as error:
-        problems = [f"{str(e['loc'][0]).upper()} {e['msg'].removeprefix('Value error, ')}" for e in error.errors()]
+        problems = [
+            f"{prefix}{str(e['loc'][0]).upper()} {e['msg'].removeprefix('Value error, ')}" for e in error.errors()
+        ]
     except (OSError, UnicodeDecodeError) as error:
         problems = [f"cannot read .env: {error}"]
     raise ConfigError("; ".join(problems), hint="set it again, as it was given out, in the environment or in .env")

@@ -29,7 +29,7 @@ def mistraltune_commands() -> list[str]:
 
 def test_the_readme_shows_every_command_group() -> None:
     shown = {command.split()[1] for command in mistraltune_commands()}
-    assert {"quickstart", "init", "data", "train", "runs", "eval", "compare", "generate", "chat"} <= shown
+    assert {"quickstart", "init", "data", "train", "runs", "eval", "compare", "generate", "chat", "serve"} <= shown
 
 
 @pytest.mark.parametrize("text", mistraltune_commands())
@@ -37,8 +37,7 @@ def test_readme_commands_parse(text: str) -> None:
     command = typer.main.get_command(app)
     _, *args = shlex.split(text)
     context = command.make_context("mistraltune", args)
-    while hasattr(command, "resolve_command"):
-        rest = [*context._protected_args, *context.args]
+    while hasattr(command, "resolve_command") and (rest := [*context._protected_args, *context.args]):
         _, command, args = command.resolve_command(context, rest)
         context = command.make_context(command.name, args, parent=context)
 

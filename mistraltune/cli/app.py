@@ -16,19 +16,22 @@ import typer
 from typer.core import TyperGroup
 
 from mistraltune import __version__
-from mistraltune.cli import chat, config, data, evaluate, quickstart, runs, train
+from mistraltune.cli import chat, config, data, evaluate, quickstart, runs, serve, train
 from mistraltune.cli.signals import stop_on_signals
 from mistraltune.errors import ConfigError, ExitCode, MistralTuneError, Stopped
 from mistraltune.publishing import DISK_ERRORS
 
+STORY = ("quickstart", "init", "data", "train", "eval", "compare", "generate", "chat", "serve", "runs", "config")
+"""The commands in the order in which a newcomer meets them."""
+
 
 class StoryGroup(TyperGroup):
-    """The commands in the order in which a newcomer meets them."""
+    """The root's help: the commands as in `STORY`."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Names for `--help`."""
-        story = ["quickstart", "init", "data", "train", "eval", "compare", "generate", "chat", "runs", "config"]
-        return sorted(super().list_commands(ctx), key=lambda name: story.index(name) if name in story else len(story))
+        names = super().list_commands(ctx)
+        return sorted(names, key=lambda name: STORY.index(name) if name in STORY else len(STORY))
 
 
 app = typer.Typer(
@@ -43,6 +46,7 @@ app.add_typer(data.app, name="data")
 app.add_typer(train.app, name="train")
 app.add_typer(config.app, name="config")
 app.add_typer(runs.app, name="runs")
+app.add_typer(serve.app, name="serve")
 app.command("quickstart")(quickstart.quickstart)
 app.command("init")(config.init)
 app.command("eval")(evaluate.evaluate)

@@ -28,6 +28,8 @@ HEAVY = {
     "datasets",
     "mistralai",
     "mistral_common",
+    "fastapi",
+    "uvicorn",
 }
 
 HELP_OF_ALL = """

@@ -11,7 +11,7 @@ from mistraltune.config import Config, TrainConfig
 from mistraltune.results import ModelRef
 
 if TYPE_CHECKING:
-    from mistraltune.interfaces import ChatModel, Renderer, Trainer
+    from mistraltune.interfaces import ChatModel, Renderer, SharedBase, Trainer
 
 # TRL reports each training to the Hub unless this is set before huggingface_hub is first imported.
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
@@ -61,6 +61,12 @@ class LocalBackend:
         from mistraltune.backends.local.chat_model import LocalChatModel
 
         return LocalChatModel(ref)
+
+    def shared_base(self, ref: ModelRef) -> SharedBase:
+        """The base of `ref` in memory, to answer with any of its adapters."""
+        from mistraltune.backends.local.adapters import LocalSharedBase
+
+        return LocalSharedBase(ref)
 
     def revision(self, ref: ModelRef) -> str:
         """The Hub commit, or a fingerprint of the model's files."""

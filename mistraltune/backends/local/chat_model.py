@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import queue
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -84,8 +84,8 @@ class LocalChatModel:
             return decode(self.model, prompts, sampling, stop_ids=self.stop_ids, capacity=capacity)
         return self.decode_in_fixed_batches(prompts, sampling, capacity)
 
-    def stream(self, prompt: Conversation, sampling: Sampling) -> Iterator[str]:
-        """The answer's text, piece by piece, as it is generated."""
+    def stream(self, prompt: Conversation, sampling: Sampling) -> Generator[str, None, Completion]:
+        """The answer's text, piece by piece, as it is generated; returns the whole answer."""
         token_ids = self.checked_prompt(prompt, sampling)
         pieces = TokenQueue(num_prompt_tokens=len(token_ids))
         worker = threading.Thread(target=self._generate_into, args=(pieces, token_ids, sampling), daemon=True)
@@ -104,6 +104,7 @@ class LocalChatModel:
             worker.join()
         if pieces.error:
             raise pieces.error
+        return self.completion(answered)
 
     def close(self) -> None:
         """Free the model's memory."""

@@ -1,0 +1,54 @@
+"""Several adapters on one base in memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mistraltune.backends.local.chat_model import LocalChatModel
+from mistraltune.interfaces import ChatModel, Renderer
+from mistraltune.results import ModelRef
+
+
+class LocalSharedBase:
+    """The SharedBase of the local backend.
+
+    Args:
+        ref: The base, quantised as `ref` says; an adapter of `ref` is left out.
+    """
+
+    def __init__(self, ref: ModelRef) -> None:
+        self._chat_model = LocalChatModel(ref.model_copy(update={"adapter": None}))
+        self._names: dict[str, str] = {}
+
+    @property
+    def renderer(self) -> Renderer:
+        """The renderer that the base and its adapters share."""
+        return self._chat_model.renderer
+
+    def answering_as(self, adapter: str | None) -> ChatModel:
+        """The model with the adapter of that directory, read when it is first wanted, or without one."""
+        if adapter is None:
+            if self._names:
+                self._chat_model.model.base_model.disable_adapter_layers()
+            return self._chat_model
+        if adapter not in self._names:
+            self._load(adapter)
+        model: Any = self._chat_model.model
+        model.base_model.enable_adapter_layers()
+        model.set_adapter(self._names[adapter])
+        model.eval()
+        return self._chat_model
+
+    def close(self) -> None:
+        """Free the model's memory."""
+        self._chat_model.close()
+
+    def _load(self, adapter: str) -> None:
+        from peft import PeftModel
+
+        name = f"adapter-{len(self._names)}"
+        if self._names:
+            self._chat_model.model.load_adapter(adapter, adapter_name=name)
+        else:
+            self._chat_model.model = PeftModel.from_pretrained(self._chat_model.model, adapter, adapter_name=name)
+        self._names[adapter] = name

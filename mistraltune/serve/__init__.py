@@ -1,0 +1,1 @@
+"""Mistral's fine-tuning API on a machine of one's own."""

@@ -1,0 +1,144 @@
+"""The application: its parts put together, its routes behind one guard."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
+
+from mistraltune import __version__
+from mistraltune.publishing import sweep
+from mistraltune.results import ModelRef
+from mistraltune.serve.bodies import WholeBodies
+from mistraltune.serve.chat import chat_routes
+from mistraltune.serve.documentation import add_documentation
+from mistraltune.serve.engine import Engine
+from mistraltune.serve.events import Sockets, event_routes
+from mistraltune.serve.files import Files, file_routes
+from mistraltune.serve.jobs import Jobs, job_routes
+from mistraltune.serve.metrics import metric_routes
+from mistraltune.serve.models import Models, model_routes
+from mistraltune.serve.refusals import add_refusals
+from mistraltune.serve.security import Guard
+from mistraltune.serve.store import Store
+from mistraltune.serve.supervisor import Supervisor
+from mistraltune.settings import ServerSettings
+
+REFUSED = {
+    "description": "An error: `message` says what, where and what to do; `detail` lists the problems of a 422.",
+    "content": {"application/json": {"schema": {"type": "object", "required": ["object", "message", "type"]}}},
+}
+
+
+@dataclass(frozen=True)
+class Server:
+    """The parts of a server, before anybody speaks to it.
+
+    Attributes:
+        settings: Its limits.
+        store: The index.
+        files: Uploads.
+        jobs: Trainings asked for.
+        models: What can be asked.
+        engine: What answers.
+        supervisor: What trains.
+        sockets: Who watches.
+    """
+
+    settings: ServerSettings
+    store: Store
+    files: Files
+    jobs: Jobs
+    models: Models
+    engine: Engine
+    supervisor: Supervisor
+    sockets: Sockets
+
+    def close(self) -> None:
+        """Have trainers save, models finish, and the index closed."""
+        self.supervisor.stop()
+        self.engine.close()
+        self.store.close()
+
+
+def open_server(
+    data_dir: Path,
+    settings: ServerSettings,
+    catalogue: Mapping[str, ModelRef],
+    *,
+    max_parallel_jobs: int = 1,
+    keep_loaded: bool = False,
+) -> Server:
+    """A server on a data directory, which the caller has locked.
+
+    Raises:
+        ConfigError: The index is damaged.
+    """
+    file_dir, job_dir = data_dir / "files", data_dir / "jobs"
+    for folder in (file_dir, job_dir):
+        folder.mkdir(parents=True, exist_ok=True)
+    sweep(file_dir)
+    store = Store(data_dir)
+    files = Files(store, file_dir)
+    engine = Engine(keep_loaded=keep_loaded, max_questions=settings.max_parallel_chats)
+    return Server(
+        settings=settings,
+        store=store,
+        files=files,
+        jobs=Jobs(store, job_dir, files, catalogue, settings),
+        models=Models(store, job_dir, catalogue),
+        engine=engine,
+        supervisor=Supervisor(store, job_dir, engine, max_parallel_jobs=max_parallel_jobs),
+        sockets=Sockets(settings.max_sockets),
+    )
+
+
+def create_app(server: Server, *, key: str, hosts: Collection[str] = ()) -> FastAPI:
+    """The ASGI application.
+
+    Args:
+        server: What it speaks for.
+        key: What clients have to send.
+        hosts: Names beside the loopback ones that it answers to.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        await run_in_threadpool(server.supervisor.start)
+        try:
+            yield
+        finally:
+            await run_in_threadpool(server.close)
+
+    app = FastAPI(
+        title="MistralTune",
+        summary="Mistral's fine-tuning API on a machine of one's own.",
+        version=__version__,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        responses={"4XX": REFUSED, "5XX": REFUSED},
+        middleware=[Middleware(Guard, key=key, hosts=hosts), Middleware(WholeBodies, settings=server.settings)],
+    )
+    add_refusals(app)
+    app.include_router(file_routes(server.files, server.settings))
+    app.include_router(job_routes(server.jobs, server.supervisor))
+    app.include_router(event_routes(server.store, server.sockets))
+    app.include_router(model_routes(server.models))
+    app.include_router(chat_routes(server.engine, server.models, server.settings))
+
+    app.include_router(metric_routes(server.store, server.engine, server.sockets))
+    add_documentation(app)
+
+    @app.get("/healthz", tags=["server"])
+    def healthz() -> dict[str, str]:
+        """Whether the server is up; the one route without a key."""
+        return {"status": "ok"}
+
+    return app

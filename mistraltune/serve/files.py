@@ -1,0 +1,206 @@
+"""Uploaded files: checked by our own reader when they come, kept under ids that the server makes."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import quote
+from uuid import uuid4
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import FileResponse, Response
+from starlette.concurrency import run_in_threadpool
+
+from mistraltune.data.validating import RowFingerprints, check_file
+from mistraltune.publishing import discard, publish_dir, publish_text
+from mistraltune.serve.records import FileRecord
+from mistraltune.serve.refusals import Refusal, problem, unknown
+from mistraltune.serve.store import Store, now
+from mistraltune.serve.uploads import Upload, receive_upload
+from mistraltune.settings import ServerSettings
+
+CONTENT = "content.jsonl"
+
+UPLOAD_FORM = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {
+                        "file": {"type": "string", "format": "binary", "description": "Rows, JSON Lines."},
+                        "purpose": {"type": "string", "enum": ["fine-tune"], "default": "fine-tune"},
+                    },
+                }
+            }
+        },
+    }
+}
+
+
+class Files:
+    """The files of a data directory.
+
+    Args:
+        store: Their index.
+        folder: Holds a folder for each: the content, and a copy of its row.
+    """
+
+    def __init__(self, store: Store, folder: Path) -> None:
+        self.store = store
+        self.folder = folder
+
+    def path(self, file_id: str) -> Path:
+        """The content of a file that the index knows."""
+        return self.folder / file_id / CONTENT
+
+    def find(self, file_id: str) -> FileRecord:
+        """The file of that id.
+
+        Raises:
+            Refusal: 404.
+        """
+        record = self.store.find_file(file_id)
+        if record is None:
+            raise unknown("file", file_id)
+        return record
+
+    def keep(self, upload: Upload) -> FileRecord:
+        """The upload as a file; the one that is here already, where name and content are the same.
+
+        Raises:
+            Refusal: 422, with every row that is wrong.
+        """
+        purpose = upload.fields.get("purpose") or "fine-tune"
+        if purpose != "fine-tune":
+            raise Refusal(422, f"files are for fine-tuning here, not for {purpose[:50]!r}: send purpose=fine-tune")
+        if upload.fields.get("expiry"):
+            raise Refusal(422, "files stay here until they are deleted: leave out `expiry`")
+        if known := self.store.find_same_file(upload.filename, upload.sha256):
+            return known
+        record = FileRecord(
+            id=str(uuid4()),
+            created_at=now(),
+            filename=upload.filename,
+            num_bytes=upload.num_bytes,
+            sha256=upload.sha256,
+            num_lines=count_sound_rows(upload),
+            mimetype=upload.mimetype,
+        )
+        with publish_dir(self.folder / record.id) as staging:
+            upload.path.rename(staging / CONTENT)
+            publish_text(staging / "file.json", record.model_dump_json(indent=2) + "\n")
+        try:
+            self.store.add_file(record)
+        except BaseException:
+            shutil.rmtree(self.folder / record.id, ignore_errors=True)
+            raise
+        return record
+
+    def delete(self, file_id: str) -> None:
+        """Forget a file; jobs keep the copy that they were made with.
+
+        Raises:
+            Refusal: 404.
+        """
+        self.find(file_id)
+        self.store.forget_file(file_id)
+        discard(self.folder / file_id)
+
+
+def count_sound_rows(upload: Upload) -> int:
+    """The rows of a file without errors.
+
+    Raises:
+        Refusal: 422, with every error by line, as far as a check keeps them.
+    """
+    report = check_file(upload.path, RowFingerprints())
+    errors = report.findings.errors
+    if not errors:
+        return report.num_rows
+    first = f"line {errors[0].line}: {errors[0].message}" + (f"; {errors[0].hint}" if errors[0].hint else "")
+    details = [problem(error.rule, error.message, "file", error.line) for error in errors]
+    raise Refusal(422, f"{report.findings.num_errors:,} errors in the file; {first}", details=details)
+
+
+def reply(record: FileRecord) -> dict[str, Any]:
+    """A file as clients old and new read it."""
+    return {
+        "id": record.id,
+        "object": "file",
+        "bytes": record.num_bytes,
+        "size_bytes": record.num_bytes,
+        "created_at": record.created_at,
+        "filename": record.filename,
+        "purpose": "fine-tune",
+        "sample_type": "instruct",
+        "source": "upload",
+        "num_lines": record.num_lines,
+        "mimetype": record.mimetype or None,
+        "signature": record.sha256,
+        "deleted": False,
+    }
+
+
+def file_routes(files: Files, settings: ServerSettings) -> APIRouter:
+    """`/v1/files`."""
+    routes = APIRouter(prefix="/v1/files", tags=["files"])
+
+    @routes.post("", openapi_extra=UPLOAD_FORM)
+    async def upload(request: Request) -> dict[str, Any]:
+        """Upload rows, JSON Lines; the same name and content again is the same file."""
+        async with receive_upload(request, folder=files.folder, settings=settings) as uploaded:
+            return reply(await run_in_threadpool(files.keep, uploaded))
+
+    @routes.get("")
+    def list_files(  # noqa: PLR0913, PLR0917 - the wire's filters
+        page: Annotated[int, Query(ge=0, le=10**9)] = 0,
+        page_size: Annotated[int, Query(ge=1, le=1000)] = 100,
+        include_total: bool = True,
+        sample_type: Annotated[list[str] | None, Query()] = None,
+        source: Annotated[list[str] | None, Query()] = None,
+        search: str | None = None,
+        purpose: str | None = None,
+        mimetypes: Annotated[list[str] | None, Query()] = None,
+    ) -> dict[str, Any]:
+        """The files, newest first."""
+        found = [
+            file
+            for file in map(reply, files.store.files())
+            if (not sample_type or file["sample_type"] in sample_type)
+            and (not source or file["source"] in source)
+            and (not search or search.lower() in file["filename"].lower())
+            and (not purpose or file["purpose"] == purpose)
+            and (not mimetypes or file["mimetype"] in mimetypes)
+        ]
+        data = found[page * page_size : (page + 1) * page_size]
+        return {"object": "list", "data": data, "total": len(found) if include_total else None}
+
+    @routes.get("/{file_id}")
+    def retrieve(file_id: str) -> dict[str, Any]:
+        """One file's facts."""
+        return reply(files.find(file_id))
+
+    @routes.get("/{file_id}/content", response_class=FileResponse)
+    def content(file_id: str) -> Response:
+        """The file as it came."""
+        record = files.find(file_id)
+        headers = {"content-disposition": f"attachment; filename*=utf-8''{quote(record.filename, safe='')}"}
+        return FileResponse(files.path(file_id), media_type="application/octet-stream", headers=headers)
+
+    @routes.get("/{file_id}/url")
+    def url(file_id: str, request: Request) -> dict[str, str]:
+        """Where the content is; fetching it takes the key, as everything here does."""
+        files.find(file_id)
+        return {"url": str(request.url.replace(path=f"/v1/files/{file_id}/content", query=""))}
+
+    @routes.delete("/{file_id}")
+    def delete(file_id: str) -> dict[str, Any]:
+        """Delete a file."""
+        files.delete(file_id)
+        return {"id": file_id, "object": "file", "deleted": True}
+
+    return routes

@@ -1,0 +1,165 @@
+"""The models that are served: bases by their public names, fine-tuned ones by the names that their jobs gave them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter
+
+from mistraltune.results import ModelRef
+from mistraltune.runs import RunDir
+from mistraltune.serve.catalogue import describe_unknown
+from mistraltune.serve.job_requests import ModelChanges
+from mistraltune.serve.mapping import RUN_ID
+from mistraltune.serve.records import JobRecord, Status
+from mistraltune.serve.refusals import Refusal
+from mistraltune.serve.store import Store
+
+CAPABILITIES = {
+    "completion_chat": True,
+    "completion_fim": False,
+    "function_calling": True,
+    "fine_tuning": True,
+    "classification": False,
+    "vision": False,
+}
+
+
+class Models:
+    """What can be asked.
+
+    Args:
+        store: Knows the jobs that made models.
+        folder: Holds their run directories.
+        catalogue: Public names of base models.
+    """
+
+    def __init__(self, store: Store, folder: Path, catalogue: Mapping[str, ModelRef]) -> None:
+        self.store = store
+        self.folder = folder
+        self.catalogue = catalogue
+
+    def find(self, name: str) -> ModelRef:
+        """The model that a request names.
+
+        Raises:
+            Refusal: 404 unknown, 422 archived.
+        """
+        if name in self.catalogue:
+            return self.catalogue[name]
+        job = self.job_of(name)
+        if job.tuned.is_archived:
+            raise Refusal(422, f"{name} is archived; DELETE /v1/fine_tuning/models/{name}/archive brings it back"[:500])
+        return RunDir(self.folder / job.id / RUN_ID).model
+
+    def tuned(self) -> list[JobRecord]:
+        """Jobs whose models are served or archived, newest first."""
+        return [job for job in self.store.jobs(statuses=[Status.SUCCESS]) if not job.tuned.is_deleted]
+
+    def job_of(self, name: str) -> JobRecord:
+        """The job that made a fine-tuned model.
+
+        Raises:
+            Refusal: 404.
+        """
+        jobs = self.tuned()
+        for job in jobs:
+            if job.fine_tuned_model == name:
+                return job
+        served = [*self.catalogue, *(job.fine_tuned_model for job in jobs if job.fine_tuned_model)]
+        raise Refusal(404, describe_unknown(name, served))
+
+    def change(self, model_id: str, changes: Mapping[str, Any]) -> JobRecord:
+        """The job of a model after a change of what is said about the model.
+
+        Raises:
+            Refusal: 404.
+        """
+        job = self.job_of(model_id)
+        return self.store.update_job(job.id, tuned=job.tuned.model_copy(update=changes))
+
+
+def model_routes(models: Models) -> APIRouter:
+    """`/v1/models` and `/v1/fine_tuning/models`."""
+    routes = APIRouter(prefix="/v1", tags=["models"])
+
+    @routes.get("/models")
+    def list_models() -> dict[str, Any]:
+        """All models."""
+        tuned = [describe_card(job) for job in models.tuned()]
+        return {"object": "list", "data": [*map(describe_base, models.catalogue), *tuned]}
+
+    @routes.get("/models/{model_id}")
+    def get(model_id: str) -> dict[str, Any]:
+        """One model."""
+        return describe_base(model_id) if model_id in models.catalogue else describe_card(models.job_of(model_id))
+
+    @routes.delete("/models/{model_id}")
+    def delete(model_id: str) -> dict[str, Any]:
+        """Serve a fine-tuned model no longer; its run directory stays where it is."""
+        if model_id in models.catalogue:
+            raise Refusal(409, f"{model_id} is a base model; only fine-tuned ones can be deleted")
+        models.change(model_id, {"is_deleted": True})
+        return {"id": model_id, "object": "model", "deleted": True}
+
+    @routes.patch("/fine_tuning/models/{model_id}")
+    def update(model_id: str, changes: ModelChanges) -> dict[str, Any]:
+        """Name and describe a fine-tuned model."""
+        return describe_tuned(models.change(model_id, changes.model_dump(exclude_unset=True)))
+
+    @routes.post("/fine_tuning/models/{model_id}/archive")
+    def archive(model_id: str) -> dict[str, Any]:
+        """Keep a model from being asked."""
+        models.change(model_id, {"is_archived": True})
+        return {"id": model_id, "object": "model", "archived": True}
+
+    @routes.delete("/fine_tuning/models/{model_id}/archive")
+    def unarchive(model_id: str) -> dict[str, Any]:
+        """Let it be asked again."""
+        models.change(model_id, {"is_archived": False})
+        return {"id": model_id, "object": "model", "archived": False}
+
+    return routes
+
+
+def describe_base(name: str) -> dict[str, Any]:
+    """A base model in the list of models."""
+    return {
+        "id": name,
+        "object": "model",
+        "created": 0,
+        "owned_by": "mistralai",
+        "capabilities": CAPABILITIES,
+        "name": name,
+        "description": None,
+        "aliases": [],
+        "default_model_temperature": 0.0,
+        "type": "base",
+    }
+
+
+def describe_card(job: JobRecord) -> dict[str, Any]:
+    """A fine-tuned model in the list of models."""
+    return {
+        **describe_base(str(job.fine_tuned_model)),
+        "created": job.modified_at,
+        "owned_by": "selfhost",
+        "name": job.tuned.name,
+        "description": job.tuned.description,
+        "type": "fine-tuned",
+        "job": job.id,
+        "root": job.request.model,
+        "archived": job.tuned.is_archived,
+    }
+
+
+def describe_tuned(job: JobRecord) -> dict[str, Any]:
+    """A fine-tuned model as its own routes tell it."""
+    card = describe_card(job)
+    return {key: value for key, value in card.items() if key not in ("type", "default_model_temperature")} | {
+        "workspace_id": "selfhost",
+        "root_version": "",
+        "model_type": "completion",
+    }

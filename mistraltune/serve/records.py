@@ -1,0 +1,127 @@
+"""What the server remembers of files, jobs and their events."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel, ConfigDict
+
+from mistraltune.results import ModelRef
+from mistraltune.serve.job_requests import JobRequest
+
+
+class Status(StrEnum):
+    """Where a job stands, in the words of the wire."""
+
+    QUEUED = "QUEUED"
+    VALIDATING = "VALIDATING"
+    VALIDATED = "VALIDATED"
+    RUNNING = "RUNNING"
+    CANCELLATION_REQUESTED = "CANCELLATION_REQUESTED"
+    SUCCESS = "SUCCESS"
+    FAILED = "FAILED"
+    FAILED_VALIDATION = "FAILED_VALIDATION"
+    CANCELLED = "CANCELLED"
+
+
+ENDED = frozenset({Status.SUCCESS, Status.FAILED, Status.FAILED_VALIDATION, Status.CANCELLED})
+OPEN = tuple(status for status in Status if status not in ENDED)
+
+FOLLOWING: dict[Status, frozenset[Status]] = {
+    Status.QUEUED: frozenset({Status.VALIDATING, Status.RUNNING, Status.CANCELLED, Status.FAILED}),
+    Status.VALIDATING: frozenset(
+        {Status.VALIDATED, Status.QUEUED, Status.FAILED_VALIDATION, Status.FAILED, Status.CANCELLED}
+    ),
+    Status.VALIDATED: frozenset({Status.QUEUED, Status.CANCELLED}),
+    Status.RUNNING: frozenset({Status.SUCCESS, Status.FAILED, Status.QUEUED, Status.CANCELLATION_REQUESTED}),
+    Status.CANCELLATION_REQUESTED: frozenset({Status.CANCELLED, Status.SUCCESS, Status.FAILED}),
+    **{status: frozenset() for status in ENDED},
+}
+"""Which status may follow which."""
+
+
+class Record(BaseModel):
+    """Base of what is remembered: immutable, strict about its fields."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, protected_namespaces=())
+
+
+class FileRecord(Record):
+    """An uploaded file."""
+
+    id: str
+    created_at: int
+    """Seconds since 1970, as all times on the wire."""
+    filename: str
+    """As the client called it; text only, never a path here."""
+    num_bytes: int
+    sha256: str
+    num_lines: int
+    mimetype: str
+
+
+class ProcessMark(Record):
+    """A process, told apart from a later one with the same number."""
+
+    pid: int
+    create_time: float
+
+
+class DataPlan(Record):
+    """What a job will do, known once its data is checked."""
+
+    num_steps: int
+    epochs: float
+    data_tokens: int
+    """Tokens of the training rows, each counted once."""
+    tokens_per_step: int
+    train_tokens: int
+    """Tokens that all steps see together."""
+    num_rows: int
+    num_dropped: int
+    rows_per_step: int
+    expected_seconds: int | None = None
+    """How long the training may take, by the last one of the same model on this machine; None before there was one."""
+
+
+class TunedModel(Record):
+    """What was said about a job's model since."""
+
+    name: str | None = None
+    description: str | None = None
+    is_archived: bool = False
+    is_deleted: bool = False
+
+
+class JobRecord(Record):
+    """A job."""
+
+    id: str
+    created_at: int
+    modified_at: int
+    status: Status = Status.QUEUED
+    request: JobRequest
+    """As it came, without keys."""
+    base: ModelRef
+    """What the model's public name stood for when the job was made."""
+    is_started: bool
+    """Whether it may run as soon as its data is checked."""
+    plan: DataPlan | None = None
+    num_attempts: int = 0
+    """Trainers started since the last one that ended well or was stopped by the server."""
+    process: ProcessMark | None = None
+    """The trainer, or the check of the data, that works on it."""
+    fine_tuned_model: str | None = None
+    trained_tokens: int | None = None
+    tuned: TunedModel = TunedModel()
+
+
+class Event(NamedTuple):
+    """Something that happened to a job; appended, never changed."""
+
+    seq: int
+    """1, 2, 3, ... within a job."""
+    created_at: int
+    name: str
+    data: dict[str, Any]

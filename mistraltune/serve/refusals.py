@@ -1,0 +1,120 @@
+"""Requests that are refused, in the words and shapes that Mistral's and OpenAI's clients read."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from mistraltune.errors import LockedError, MistralTuneError, TemporaryError
+from mistraltune.secrets import masked
+
+Detail = dict[str, Any]
+"""One problem of a request: `type`, `loc` (where), `msg`, perhaps `ctx`."""
+
+KINDS = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    409: "conflict_error",
+    422: "invalid_request_error",
+    429: "rate_limit_error",
+}
+
+
+class Refusal(Exception):  # noqa: N818 - an answer, not a fault
+    """An answer that says no.
+
+    Attributes:
+        status: The HTTP status.
+        message: What is wrong and what to do.
+        details: The problems one by one, where there are several.
+        headers: Further headers, such as Retry-After.
+    """
+
+    def __init__(
+        self, status: int, message: str, *, details: Sequence[Detail] = (), headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.details = list(details)
+        self.headers = dict(headers or {})
+
+    def response(self) -> JSONResponse:
+        """The answer as it goes out."""
+        body: dict[str, Any] = {
+            "object": "error",
+            "message": self.message,
+            "type": KINDS.get(self.status, "server_error" if self.status >= 500 else "invalid_request_error"),
+            "param": None,
+            "code": None,
+        }
+        if self.status == 422:
+            body["detail"] = self.details or [problem("value_error", self.message)]
+        return JSONResponse(body, status_code=self.status, headers=self.headers)
+
+
+def problem(kind: str, message: str, *place: str | int) -> Detail:
+    """One entry of a 422's `detail`."""
+    return {"type": kind, "loc": ["body", *place], "msg": message}
+
+
+def unknown(noun: str, name: str) -> Refusal:
+    """There is no such thing."""
+    return Refusal(404, f"there is no {noun} {name[:100]}")
+
+
+def add_refusals(app: FastAPI) -> None:
+    """Let every error that can leave a handler become an answer of the one shape."""
+
+    @app.exception_handler(Refusal)
+    async def refuse(request: Request, error: Refusal) -> JSONResponse:
+        return error.response()
+
+    @app.exception_handler(MistralTuneError)
+    async def explain(request: Request, error: MistralTuneError) -> JSONResponse:
+        return as_refusal(error).response()
+
+    @app.exception_handler(RequestValidationError)
+    async def list_problems(request: Request, error: RequestValidationError) -> JSONResponse:
+        details = [
+            {"type": each["type"], "loc": list(each["loc"]), "msg": each["msg"].removeprefix("Value error, ")}
+            for each in error.errors()  # without `input`: it may hold a key
+        ]
+        places = ", ".join(".".join(map(str, detail["loc"][1:])) or "body" for detail in details[:5])
+        return Refusal(422, f"{places}: {details[0]['msg']}", details=details).response()
+
+    @app.exception_handler(HTTPException)
+    async def name_status(request: Request, error: HTTPException) -> JSONResponse:
+        return Refusal(error.status_code, str(error.detail), headers=error.headers).response()
+
+    @app.exception_handler(sqlite3.OperationalError)
+    async def blame_disk(request: Request, error: sqlite3.OperationalError) -> JSONResponse:
+        return Refusal(503, f"the job store cannot be written: {error}", headers={"Retry-After": "10"}).response()
+
+    @app.exception_handler(Exception)
+    async def admit_bug(request: Request, error: Exception) -> JSONResponse:
+        return Refusal(500, "a bug of the server; its log has the traceback, please report it").response()
+
+
+def as_refusal(error: MistralTuneError) -> Refusal:
+    """The answer that tells of an error of ours, without secrets."""
+    message = masked(f"{error.message}; {error.hint}" if error.hint else error.message)
+    if isinstance(error, TemporaryError):
+        return Refusal(507 if "bytes are free" in message else 503, message)
+    if isinstance(error, LockedError):
+        return Refusal(409, message)
+    findings = error.details.get("findings", ())
+    details = [
+        problem(finding["rule"], finding["message"], "file", finding["line"])
+        for finding in findings
+        if finding["is_error"]
+    ]
+    return Refusal(422, message, details=details)

@@ -1,0 +1,245 @@
+"""The index of files, jobs and events: one SQLite file, one connection, every acknowledged change on the disk.
+
+Each row of a file or a job has a copy in its folder (`file.json`, `job.json`), from which `reindex` rebuilds the index.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from mistraltune.errors import ConfigError, TemporaryError
+from mistraltune.publishing import publish_text
+from mistraltune.serve.records import FOLLOWING, OPEN, Event, FileRecord, JobRecord, Status
+
+VERSION = 1
+"""`PRAGMA user_version` of a store that this code reads."""
+
+SCHEMA = f"""
+BEGIN IMMEDIATE;
+CREATE TABLE files (
+    id TEXT PRIMARY KEY, created_at INTEGER NOT NULL, sha256 TEXT NOT NULL, filename TEXT NOT NULL,
+    document TEXT NOT NULL
+) STRICT;
+CREATE TABLE jobs (
+    id TEXT PRIMARY KEY, created_at INTEGER NOT NULL,
+    status TEXT NOT NULL CHECK (status IN ({", ".join(f"'{status}'" for status in Status)})),
+    log_offset INTEGER NOT NULL DEFAULT 0, document TEXT NOT NULL
+) STRICT;
+CREATE TABLE events (
+    job_id TEXT NOT NULL REFERENCES jobs (id), seq INTEGER NOT NULL, created_at INTEGER NOT NULL,
+    name TEXT NOT NULL, data TEXT NOT NULL, PRIMARY KEY (job_id, seq)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX jobs_by_status ON jobs (status);
+PRAGMA user_version = {VERSION};
+COMMIT;
+"""
+
+NewEvent = tuple[str, dict[str, Any]]
+"""Name and data of an event that has no number yet."""
+
+
+class IllegalStepError(Exception):
+    """A status that may not follow the job's present one.
+
+    Attributes:
+        status: The present one.
+    """
+
+    def __init__(self, status: Status) -> None:
+        super().__init__(f"the job is {status}")
+        self.status = status
+
+
+class Store:
+    """Files, jobs and events.
+
+    Safe in threads: one connection behind one lock. Only one process may have it open, which the data directory's lock
+    sees to.
+
+    Args:
+        data_dir: Holds `server.db`, `files/` and `jobs/`.
+
+    Raises:
+        ConfigError: The file is damaged, or of another version.
+    """
+
+    def __init__(self, data_dir: Path) -> None:
+        self.data_dir = data_dir
+        self.path = data_dir / "server.db"
+        self._lock = threading.RLock()
+        self._connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+        try:
+            self._prepare()
+        except sqlite3.DatabaseError as error:
+            self._connection.close()
+            if isinstance(error, sqlite3.OperationalError):
+                raise TemporaryError(f"{self.path} cannot be opened: {error}") from error
+            hint = f"`mistraltune serve reindex --data-dir {data_dir}` rebuilds it from the job folders"
+            raise ConfigError(f"{self.path} is damaged: {error}", hint=hint) from error
+
+    def _prepare(self) -> None:
+        execute = self._connection.execute
+        execute("PRAGMA journal_mode = WAL")
+        execute("PRAGMA synchronous = FULL")
+        execute("PRAGMA foreign_keys = ON")
+        version = execute("PRAGMA user_version").fetchone()[0]
+        if version == 0:
+            self._connection.executescript(SCHEMA)
+        elif version != VERSION:
+            raise ConfigError(f"{self.path} is of version {version}, not {VERSION}", hint="upgrade MistralTune")
+        damage = execute("PRAGMA quick_check").fetchone()[0]
+        if damage != "ok":
+            raise sqlite3.DatabaseError(damage)
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._connection.close()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """All of the block is stored, or nothing; the lock keeps other threads out."""
+        with self._lock:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+            except BaseException:
+                with suppress(sqlite3.Error):  # SQLite rolls back by itself where the disk is full
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    def _rows(self, query: str, *values: Any) -> list[Any]:
+        with self._lock:
+            return self._connection.execute(query, values).fetchall()
+
+    # Files
+
+    def add_file(self, record: FileRecord) -> None:
+        """Remember a file."""
+        values = (record.id, record.created_at, record.sha256, record.filename, record.model_dump_json())
+        with self._transaction() as connection:
+            connection.execute("INSERT INTO files VALUES (?, ?, ?, ?, ?)", values)
+
+    def find_file(self, file_id: str) -> FileRecord | None:
+        """The file of that id."""
+        rows = self._rows("SELECT document FROM files WHERE id = ?", file_id)
+        return FileRecord.model_validate_json(rows[0][0]) if rows else None
+
+    def find_same_file(self, filename: str, sha256: str) -> FileRecord | None:
+        """A file of the same name and content."""
+        rows = self._rows("SELECT document FROM files WHERE sha256 = ? AND filename = ?", sha256, filename)
+        return FileRecord.model_validate_json(rows[0][0]) if rows else None
+
+    def files(self) -> list[FileRecord]:
+        """All files, newest first."""
+        rows = self._rows("SELECT document FROM files ORDER BY created_at DESC, rowid DESC")
+        return [FileRecord.model_validate_json(document) for (document,) in rows]
+
+    def forget_file(self, file_id: str) -> None:
+        """Remove a file's row."""
+        with self._transaction() as connection:
+            connection.execute("DELETE FROM files WHERE id = ?", (file_id,))
+
+    # Jobs
+
+    def add_job(self, record: JobRecord, events: Sequence[NewEvent] = ()) -> None:
+        """Remember a new job, with its first events."""
+        values = (record.id, record.created_at, record.status, record.model_dump_json())
+        with self._transaction() as connection:
+            connection.execute("INSERT INTO jobs (id, created_at, status, document) VALUES (?, ?, ?, ?)", values)
+            append(connection, record.id, [status_event(record.status), *events])
+        self.copy(record)
+
+    def find_job(self, job_id: str) -> JobRecord | None:
+        """The job of that id."""
+        rows = self._rows("SELECT document FROM jobs WHERE id = ?", job_id)
+        return JobRecord.model_validate_json(rows[0][0]) if rows else None
+
+    def jobs(self, *, statuses: Sequence[Status] = ()) -> list[JobRecord]:
+        """Jobs, newest first; all, or those in one of `statuses`."""
+        wanted = json.dumps(list(statuses or Status))
+        query = (
+            "SELECT document FROM jobs WHERE status IN (SELECT value FROM json_each(?)) "
+            "ORDER BY created_at DESC, rowid DESC"
+        )
+        return [JobRecord.model_validate_json(document) for (document,) in self._rows(query, wanted)]
+
+    def open_jobs(self) -> list[JobRecord]:
+        """Jobs that have not ended, oldest first."""
+        return self.jobs(statuses=OPEN)[::-1]
+
+    def update_job(
+        self, job_id: str, *, status: Status | None = None, events: Sequence[NewEvent] = (), **changes: Any
+    ) -> JobRecord:
+        """The job after a change; a new status is told as an event before `events`.
+
+        Raises:
+            IllegalStepError: The status may not follow the present one; nothing is changed then.
+        """
+        with self._transaction() as connection:
+            (document,) = connection.execute("SELECT document FROM jobs WHERE id = ?", (job_id,)).fetchone()
+            record = JobRecord.model_validate_json(document)
+            if status is not None and status not in FOLLOWING[record.status]:
+                raise IllegalStepError(record.status)
+            fields = {"status": status or record.status, "modified_at": now(), **changes}
+            record = JobRecord.model_validate({**dict(record), **fields})
+            connection.execute(
+                "UPDATE jobs SET status = ?, document = ? WHERE id = ?",
+                (record.status, record.model_dump_json(), job_id),
+            )
+            append(connection, job_id, [*([status_event(status)] if status else ()), *events])
+        self.copy(record)
+        return record
+
+    def copy(self, record: JobRecord) -> None:
+        """Bring the copy in the job's folder up to date; where the disk is full, the next change or start does."""
+        with suppress(OSError, TemporaryError):
+            publish_text(self.data_dir / "jobs" / record.id / "job.json", record.model_dump_json(indent=2) + "\n")
+
+    # Events
+
+    def add_events(self, job_id: str, events: Sequence[NewEvent], *, log_offset: int) -> None:
+        """Append what was read of a job's log, and how far that was: nothing is read twice."""
+        with self._transaction() as connection:
+            append(connection, job_id, events)
+            connection.execute("UPDATE jobs SET log_offset = ? WHERE id = ?", (log_offset, job_id))
+
+    def log_offset(self, job_id: str) -> int:
+        """How many bytes of a job's log are events already."""
+        rows = self._rows("SELECT log_offset FROM jobs WHERE id = ?", job_id)
+        return int(rows[0][0]) if rows else 0
+
+    def events(self, job_id: str, *, after: int = 0, names: Sequence[str] = (), limit: int = 1_000_000) -> list[Event]:
+        """A job's events behind number `after`, in order; all, or those of some names."""
+        query = (
+            "SELECT seq, created_at, name, data FROM events WHERE job_id = ? AND seq > ? "
+            "AND (? OR name IN (SELECT value FROM json_each(?))) ORDER BY seq LIMIT ?"
+        )
+        rows = self._rows(query, job_id, after, not names, json.dumps(list(names)), limit)
+        return [Event(seq, created_at, name, json.loads(data)) for seq, created_at, name, data in rows]
+
+
+def append(connection: sqlite3.Connection, job_id: str, events: Sequence[NewEvent]) -> None:
+    """Number and store events."""
+    (last,) = connection.execute("SELECT COALESCE(MAX(seq), 0) FROM events WHERE job_id = ?", (job_id,)).fetchone()
+    at = now()
+    rows = [(job_id, last + place, at, name, json.dumps(data)) for place, (name, data) in enumerate(events, start=1)]
+    connection.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?)", rows)
+
+
+def status_event(status: Status) -> NewEvent:
+    """The event that tells of a new status."""
+    return "status-updated", {"status": status}
+
+
+def now() -> int:
+    """Seconds since 1970."""
+    return int(time.time())

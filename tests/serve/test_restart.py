@@ -1,0 +1,234 @@
+"""Figures J2 to J5 and J7: whoever dies, no job is lost or trained twice, and none runs in words only."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from serving import Serving, rows, serving, wait_until
+
+from mistraltune.serve.records import JobRecord
+from mistraltune.serve.trainers import command_of, find_processes
+
+NUM_KILLS = 20 if os.environ.get("MISTRALTUNE_FAULTS") == "all" else 2
+STEPS = 12
+
+
+@pytest.fixture
+def model(tiny_model: Path) -> tuple[str, str]:
+    return "--model", f"open-mistral-7b={tiny_model}"
+
+
+def trainers_of(data_dir: Path) -> list[psutil.Process]:
+    """Every process that trains on this data directory."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if str(data_dir / "jobs") in " ".join(process.cmdline()) and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def command(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """`mistraltune serve ...`, run to its end."""
+    whole = [sys.executable, "-m", "mistraltune", "serve", *map(str, arguments)]
+    return subprocess.run(whole, capture_output=True, text=True, timeout=60, check=False)
+
+
+def start_job(server: Serving, steps: int = STEPS, **more: Any) -> str:
+    wanted = {"training_files": [server.upload(rows(40))], "hyperparameters": {"training_steps": steps}}
+    return str(server.create(**wanted, **more)["id"])
+
+
+def has_stepped(server: Serving, job_id: str, num_steps: int = 1) -> dict[str, Any]:
+    """The job, once it has logged so many steps."""
+    return dict(
+        wait_until(lambda: job if len((job := server.job(job_id))["checkpoints"]) >= num_steps else None, seconds=90)
+    )
+
+
+def adapter_hash(server: Serving, job_id: str) -> str:
+    file = server.data_dir / "jobs" / job_id / "run" / "adapter_model.safetensors"
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def kill(server: Serving, *, trainers_too: bool) -> None:
+    server.process.send_signal(signal.SIGKILL)
+    server.process.wait()
+    if trainers_too:
+        for trainer in trainers_of(server.data_dir):
+            trainer.kill()
+            psutil.wait_procs([trainer], timeout=5)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The adapter's hash of a job that nobody disturbs."""
+    with serving(tmp_path_factory.mktemp("calm") / "data", "--model", f"open-mistral-7b={tiny_model}") as server:
+        job_id = start_job(server)
+        assert server.wait_for(job_id)["status"] == "SUCCESS"
+        yield adapter_hash(server, job_id)
+
+
+@pytest.mark.parametrize("trial", range(NUM_KILLS))
+def test_a_living_trainer_is_adopted(tmp_path: Path, model: tuple[str, str], undisturbed: str, trial: int) -> None:
+    """J2: the server is killed, the trainer lives."""
+    with serving(tmp_path / "data", *model) as server:
+        job_id = start_job(server)
+        before = has_stepped(server, job_id, 1 + trial % 5)
+        kill(server, trainers_too=False)
+        (trainer,) = trainers_of(server.data_dir)
+    with serving(tmp_path / "data", *model) as server:
+        assert server.job(job_id)["status"] in ("RUNNING", "SUCCESS")
+        assert {process.pid for process in trainers_of(server.data_dir)} <= {trainer.pid}
+        job = server.wait_for(job_id)
+        assert (job["status"], adapter_hash(server, job_id)) == ("SUCCESS", undisturbed)
+        steps = [checkpoint["step_number"] for checkpoint in job["checkpoints"]]
+        assert steps == list(range(STEPS, 0, -1))
+        assert job["checkpoints"][-1] == before["checkpoints"][-1]
+        running = [event for event in job["events"] if event["data"] == {"status": "RUNNING"}]
+        assert len(running) == 1
+
+
+@pytest.mark.parametrize("trial", range(NUM_KILLS))
+def test_a_dead_trainer_is_continued_to_the_same_adapter(
+    tmp_path: Path, model: tuple[str, str], undisturbed: str, trial: int
+) -> None:
+    """J2: both are killed."""
+    with serving(tmp_path / "data", *model) as server:
+        job_id = start_job(server)
+        has_stepped(server, job_id, 1 + 2 * (trial % 5))
+        kill(server, trainers_too=True)
+    with serving(tmp_path / "data", *model) as server:
+        began = time.monotonic()
+        while time.monotonic() - began < 5:
+            job = server.job(job_id)
+            assert len(trainers_of(server.data_dir)) <= 1
+            time.sleep(0.1)
+        assert job["status"] != "RUNNING" or trainers_of(server.data_dir)
+        assert (server.wait_for(job_id)["status"], adapter_hash(server, job_id)) == ("SUCCESS", undisturbed)
+
+
+def test_a_trainer_that_keeps_dying_is_given_up_after_three_attempts(tmp_path: Path, model: tuple[str, str]) -> None:
+    with serving(tmp_path / "data", *model) as server:
+        job_id = start_job(server, 100_000)
+        killed: set[int] = set()
+
+        def kill_and_look() -> Any:
+            for trainer in trainers_of(server.data_dir):
+                if server.job(job_id)["status"] == "RUNNING" and trainer.pid not in killed:
+                    killed.add(trainer.pid)
+                    trainer.kill()
+            return server.job(job_id)["status"] == "FAILED"
+
+        wait_until(kill_and_look, seconds=60)
+        job = server.job(job_id)
+        assert len(killed) == 3
+        statuses = {event["data"]["status"] for event in job["events"] if event["name"] == "status-updated"}
+        assert statuses <= {"QUEUED", "VALIDATING", "VALIDATED", "RUNNING", "FAILED"}
+        assert [event["data"]["message"] for event in job["events"] if event["name"] == "error"]
+
+
+def test_a_second_server_on_the_same_directory_is_refused(tmp_path: Path) -> None:
+    """J3."""
+    with serving(tmp_path / "data") as server:
+        second = command("--port", "0", "--data-dir", server.data_dir)
+        assert second.returncode == 11
+        assert "another server" in second.stderr
+        assert server.ok("GET", "/v1/models")
+
+
+def test_a_stranger_with_the_trainers_number_is_left_alone(tmp_path: Path) -> None:
+    """J4: a process is ours by its command, which names the job; a number is never enough."""
+    stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", str(tmp_path)])
+    try:
+        assert find_processes([tmp_path]) == {}
+        ours = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", *command_of(tmp_path)[1:]])
+        assert find_processes([tmp_path]) == {}
+        ours.kill()
+        ours.wait()
+        assert stranger.poll() is None
+    finally:
+        stranger.kill()
+        stranger.wait()
+
+
+def test_a_stopped_server_has_its_trainers_save(tmp_path: Path, model: tuple[str, str]) -> None:
+    """J5."""
+    with serving(tmp_path / "data", *model) as server:
+        job_id = start_job(server, 5000)
+        has_stepped(server, job_id)
+        began = time.monotonic()
+        server.process.terminate()
+        assert server.process.wait(20) == -signal.SIGTERM
+        assert time.monotonic() - began < 15
+        assert trainers_of(server.data_dir) == []
+        record = JobRecord.model_validate_json((server.data_dir / "jobs" / job_id / "job.json").read_bytes())
+        assert (record.status, record.num_attempts) == ("QUEUED", 0)
+        (checkpoint,) = sorted((server.data_dir / "jobs" / job_id / "run" / "checkpoints").glob("step-*"))[-1:]
+    with serving(tmp_path / "data", *model) as server:
+        wait_until(lambda: server.job(job_id)["status"] == "RUNNING", seconds=20)
+        step = int(checkpoint.name.removeprefix("step-"))
+        wait_until(lambda: server.job(job_id)["checkpoints"][0]["step_number"] > step, seconds=60)
+        server.ok("POST", f"/v1/fine_tuning/jobs/{job_id}/cancel")
+        server.wait_for(job_id)
+
+
+def test_an_index_that_is_lost_or_damaged_is_rebuilt(tmp_path: Path, model: tuple[str, str]) -> None:
+    """J7."""
+    data_dir = tmp_path / "data"
+    with serving(data_dir, *model) as server:
+        finished = start_job(server, 2, suffix="done")
+        job = server.wait_for(finished)
+        cancelled = start_job(server, 9)
+        server.ok("POST", f"/v1/fine_tuning/jobs/{cancelled}/cancel")
+        server.wait_for(cancelled)
+        files = server.ok("GET", "/v1/files")
+        name = job["fine_tuned_model"]
+        server.ok("PATCH", f"/v1/fine_tuning/models/{name}", json={"name": "mine"})
+        jobs = server.ok("GET", "/v1/fine_tuning/jobs")
+    for damage in ("deleted", "zeroed"):
+        if damage == "deleted":
+            for path in data_dir.glob("server.db*"):
+                path.unlink()
+        else:
+            path = data_dir / "server.db"
+            path.write_bytes(bytes(4096) + path.read_bytes()[4096:])
+            refused = command("--data-dir", data_dir, "--port", "0")
+            assert refused.returncode == 2
+            assert "reindex" in refused.stderr
+        rebuilt = command("reindex", "--data-dir", data_dir, "--json")
+        assert '"num_jobs": 2' in rebuilt.stdout, rebuilt.stderr
+        with serving(data_dir, *model) as server:
+            assert server.ok("GET", "/v1/fine_tuning/jobs") == jobs
+            assert server.ok("GET", "/v1/files") == files
+            assert server.ok("GET", f"/v1/models/{name}")["name"] == "mine"
+            assert len(server.job(finished)["checkpoints"]) == len(job["checkpoints"])
+            asked = {"model": name, "messages": [{"role": "user", "content": "Say 1."}], "max_tokens": 2}
+            assert server.ok("POST", "/v1/chat/completions", json=asked)["choices"]
+
+
+def test_a_job_whose_row_was_lost_but_finished_is_a_success_again(tmp_path: Path, model: tuple[str, str]) -> None:
+    """The run directory is the truth, not a status that was copied before the end."""
+    data_dir = tmp_path / "data"
+    with serving(data_dir, *model) as server:
+        job_id = start_job(server, 1)
+        wait_until(lambda: server.job(job_id)["status"] == "RUNNING", seconds=30)
+        shutil.copy(data_dir / "jobs" / job_id / "job.json", tmp_path / "early.json")
+        name = server.wait_for(job_id)["fine_tuned_model"]
+    shutil.copy(tmp_path / "early.json", data_dir / "jobs" / job_id / "job.json")
+    assert command("reindex", "--data-dir", data_dir).returncode == 0
+    with serving(data_dir, *model) as server:
+        assert (server.job(job_id)["status"], server.job(job_id)["fine_tuned_model"]) == ("SUCCESS", name)
