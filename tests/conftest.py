@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -18,6 +19,9 @@ import pytest
 from filelock import FileLock
 
 from mistraltune.publishing import publish_dir
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a script's `pytest &` has it, and every child would too
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 hypothesis.settings.register_profile("repeatable", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("repeatable")

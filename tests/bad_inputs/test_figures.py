@@ -154,7 +154,7 @@ def test_d6_training_reads_the_tokens_that_data_show_prints(
         bos_id=renderer.bos_id,
         end_ids=renderer.end_ids,
     )
-    collate = ConversationCollator(fitted, renderer, packing=False)
+    collate = ConversationCollator(fitted, renderer, pass_length=1)
     for row in (0, 7):
         batch = collate([{"row": row}])
         done = mistraltune("data", "show", path, "--row", str(row + 1), "--model", tiny_model, "--json")

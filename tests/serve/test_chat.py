@@ -23,7 +23,7 @@ def server(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         jobs = [
             running.create(
                 training_files=[running.upload(rows(16, word=word))],
-                hyperparameters={"training_steps": 12, "learning_rate": 0.05, "warmup_fraction": 0},
+                hyperparameters={"training_steps": 12, "learning_rate": 0.02, "warmup_fraction": 0},
                 suffix=word,
             )["id"]
             for word in NAMES[1:]
