@@ -124,16 +124,19 @@ def command_of(folder: Path) -> list[str]:
 
 
 def find_processes(folders: Iterable[Path]) -> dict[Path, Process]:
-    """The living processes of these jobs, whoever started them."""
+    """The living processes of these jobs, whoever started them.
+
+    A process leads its session: a child that it has just forked shows the same command until it runs its own.
+    """
     wanted = {tuple(command_of(folder)[1:]): folder for folder in folders}
     length = len(command_of(Path())) - 1
     found: dict[Path, Process] = {}
     for process in psutil.process_iter():
         try:
             folder = wanted.get(tuple(process.cmdline()[1 : length + 1]))
-            if folder and process.status() != psutil.STATUS_ZOMBIE:
+            if folder and process.status() != psutil.STATUS_ZOMBIE and os.getsid(process.pid) == process.pid:
                 found[folder] = Process(process)
-        except psutil.Error:  # ended meanwhile, or another user's
+        except (psutil.Error, OSError):  # ended meanwhile, or another user's
             continue
     return found
 

@@ -30,13 +30,14 @@ def model(tiny_model: Path) -> tuple[str, str]:
 
 
 def trainers_of(data_dir: Path) -> list[psutil.Process]:
-    """Every process that trains on this data directory."""
+    """Every process that trains on this data directory; not the children that it forks, which look alike at first."""
     found = []
     for process in psutil.process_iter():
         try:
-            if str(data_dir / "jobs") in " ".join(process.cmdline()) and process.status() != psutil.STATUS_ZOMBIE:
+            is_ours = str(data_dir / "jobs") in " ".join(process.cmdline()) and os.getsid(process.pid) == process.pid
+            if is_ours and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process)
-        except psutil.Error:
+        except (psutil.Error, OSError):
             continue
     return found
 
@@ -163,6 +164,23 @@ def test_a_stranger_with_the_trainers_number_is_left_alone(tmp_path: Path) -> No
     finally:
         stranger.kill()
         stranger.wait()
+
+
+def test_a_fork_of_a_trainer_is_not_taken_for_it(tmp_path: Path) -> None:
+    """Between fork and exec a child shows its parent's command: found in its place, the job would look dead at once."""
+    script = tmp_path / "mistraltune.py"
+    script.write_text("import os, time\nprint(os.fork(), flush=True)\ntime.sleep(60)\n")
+    trainer = subprocess.Popen(
+        command_of(tmp_path), cwd=tmp_path, start_new_session=True, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert trainer.stdout
+        trainer.stdout.readline()
+        found = find_processes([tmp_path])
+        assert [process.mark.pid for process in found.values()] == [trainer.pid]
+    finally:
+        os.killpg(trainer.pid, signal.SIGKILL)
+        trainer.wait()
 
 
 def test_a_stopped_server_has_its_trainers_save(tmp_path: Path, model: tuple[str, str]) -> None:
