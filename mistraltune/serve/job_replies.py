@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from mistraltune.serve.records import DataPlan, Event, JobRecord, Status
+from mistraltune.serve.records import DataPlan, Event, TrainingRecord, Status
 from mistraltune.serve.store import now
 
 FIGURE_EVENTS = ("step", "validation")
@@ -29,7 +29,7 @@ def word_for(status: Status, user_agent: str) -> Status:
     return FIRST_WORDS.get(status, status) if user_agent.startswith("mistral-client-python/0.") else status
 
 
-def describe_job(job: JobRecord, *, user_agent: str = "") -> dict[str, Any]:
+def describe_job(job: TrainingRecord, *, user_agent: str = "") -> dict[str, Any]:
     """A job as a list shows it."""
     return {
         "id": job.id,
@@ -52,7 +52,7 @@ def describe_job(job: JobRecord, *, user_agent: str = "") -> dict[str, Any]:
     }
 
 
-def describe_hyperparameters(job: JobRecord) -> dict[str, Any]:
+def describe_hyperparameters(job: TrainingRecord) -> dict[str, Any]:
     """What was asked for, steps and epochs as they turn out once the data is known."""
     wanted = job.request.hyperparameters.model_dump()
     if job.plan:
@@ -88,7 +88,7 @@ def describe_dry_run(plan: DataPlan) -> dict[str, Any]:
     }
 
 
-def describe_details(job: JobRecord, events: Sequence[Event], *, user_agent: str = "") -> dict[str, Any]:
+def describe_details(job: TrainingRecord, events: Sequence[Event], *, user_agent: str = "") -> dict[str, Any]:
     """A job with its events and checkpoints, newest checkpoint first."""
     return describe_job(job, user_agent=user_agent) | {
         "events": [describe_event(event, user_agent) for event in events if event.name in TOLD_EVENTS],

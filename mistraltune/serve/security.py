@@ -19,7 +19,7 @@ HEADERS = (
     (b"content-security-policy", b"default-src 'self'; frame-ancestors 'none'"),
     (b"referrer-policy", b"no-referrer"),
 )
-"""What a browser is told with every answer."""
+"""What a browser is told with every answer that says nothing else of it."""
 
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::[0-9]{1,5})?", re.IGNORECASE | re.ASCII)
 
@@ -49,7 +49,9 @@ class Guard:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message = {**message, "headers": [*message.get("headers", ()), *HEADERS]}
+                said = list(message.get("headers", ()))
+                names = {name.lower() for name, _ in said}
+                message = {**message, "headers": [*said, *(each for each in HEADERS if each[0] not in names)]}
             await send(message)
 
         refusal = self.refusal(scope)
