@@ -3,7 +3,7 @@ import json
 import pytest
 from scripted import register, write_rows, write_script
 
-from mistraltune.config import dump_yaml
+from mistraltune.configuring import dump_yaml
 from mistraltune.data.conversation import ask
 from mistraltune.errors import ConfigError, DataError
 from mistraltune.evaluation.prompts import read_prompts
