@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from fastapi import APIRouter, Header, Query
 
-from mistraltune.config import dump_yaml
+from mistraltune.configuring import dump_yaml
 from mistraltune.publishing import naming_failed_writes, publish_dir, publish_text
 from mistraltune.results import ModelRef
 from mistraltune.serve import trainers
