@@ -23,16 +23,16 @@ class EvaluationFigures(Result):
 
 
 class ComparisonFigures(Result):
-    """Two models' figures on the same file; all of it is empty where there were only prompts."""
+    """Two models' figures on the same file."""
 
-    base: EvaluationFigures | None = None
-    fine_tuned: EvaluationFigures | None = None
-    differences: dict[str, Difference] = {}
+    base: EvaluationFigures
+    fine_tuned: EvaluationFigures
+    differences: dict[str, Difference]
     """Metric to fine-tuned minus base, paired over the rows."""
-    wins: int = 0
+    wins: int
     """Rows that the fine-tuned model answers better."""
-    ties: int = 0
-    losses: int = 0
+    ties: int
+    losses: int
 
 
 def evaluation_figures(words: dict[str, Any]) -> EvaluationFigures:
@@ -40,10 +40,10 @@ def evaluation_figures(words: dict[str, Any]) -> EvaluationFigures:
     return EvaluationFigures.model_validate(picked(words, EvaluationFigures))
 
 
-def comparison_figures(words: dict[str, Any]) -> ComparisonFigures:
-    """The figures of a comparison that has printed `words`."""
+def comparison_figures(words: dict[str, Any]) -> ComparisonFigures | None:
+    """The figures of a comparison that has printed `words`; None where it was on prompts alone."""
     if "differences" not in words:
-        return ComparisonFigures()
+        return None
     sides = {side: evaluation_figures(words[side]) for side in ("base", "fine_tuned")}
     return ComparisonFigures.model_validate({**picked(words, ComparisonFigures), **sides})
 

@@ -21,7 +21,7 @@ class Progress(Result):
     """0 stands for work that cannot be counted."""
 
 
-class JobReply(Result):
+class StandingReply(Result):
     """What evaluations and comparisons have in common."""
 
     id: str
@@ -35,7 +35,7 @@ class JobReply(Result):
     """Why it failed."""
 
 
-class EvaluationReply(JobReply):
+class EvaluationReply(StandingReply):
     """An evaluation of one model on a file."""
 
     object: Literal["evaluation"] = "evaluation"
@@ -56,7 +56,7 @@ class EvaluationList(Result):
     total: int
 
 
-class ComparisonReply(JobReply):
+class ComparisonReply(StandingReply):
     """A comparison of two models, on a file or on prompts."""
 
     object: Literal["comparison"] = "comparison"
@@ -68,7 +68,7 @@ class ComparisonReply(JobReply):
     limit: int | None
     evaluator: str
     figures: ComparisonFigures | None
-    """Null before it has succeeded, and empty where it was on prompts."""
+    """Null before it has succeeded, and where it is on prompts: those have no right answers."""
 
 
 class ComparisonList(Result):
@@ -173,15 +173,17 @@ def describe_comparison(job: ComparisonRecord, store: Store) -> ComparisonReply:
 
 
 def standing(job: JobRecord, store: Store) -> dict[str, Any]:
-    """The fields of a `JobReply`."""
+    """The fields of a `StandingReply`."""
     progress = error = None
-    if job.status in (Status.RUNNING, Status.CANCELLATION_REQUESTED) and (
-        last := store.last_event(job.id, "progress")
-    ):
+    if job.status in (Status.RUNNING, Status.CANCELLATION_REQUESTED) and (last := store.last_event(job.id, "progress")):
         progress = Progress(text=last.data["text"], num_done=last.data["done"], num_total=last.data["total"])
     if job.status == Status.FAILED and (last := store.last_event(job.id, "error")):
         error = last.data["message"]
-    return {**job.model_dump(include={"id", "status", "created_at", "modified_at"}), "progress": progress, "error": error}
+    return {
+        **job.model_dump(include={"id", "status", "created_at", "modified_at"}),
+        "progress": progress,
+        "error": error,
+    }
 
 
 def describe_prediction(prediction: Prediction) -> EvaluationRow:

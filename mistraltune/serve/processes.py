@@ -66,7 +66,7 @@ class Process:
             return False
 
     def ask_to_stop(self) -> None:
-        """Send SIGTERM to its group, once (a second one would end it unsaved): a trainer finishes its step and saves."""
+        """Send SIGTERM to its group, once (a second one would end it unsaved): a trainer ends its step and saves."""
         if not self._is_asked:
             self._is_asked = True
             self._signal(signal.SIGTERM)

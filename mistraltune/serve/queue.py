@@ -48,7 +48,9 @@ class Queue:
                 if isinstance(other, type(job)) and other.request == job.request:
                     raise Refusal(409, f"job {other.id} asks for the same and is {other.status}; cancel it first")
             if len(open_jobs) >= self.settings.max_open_jobs:
-                raise Refusal(429, f"{len(open_jobs)} jobs are open; wait for one to end", headers={"Retry-After": "60"})
+                raise Refusal(
+                    429, f"{len(open_jobs)} jobs are open; wait for one to end", headers={"Retry-After": "60"}
+                )
             with publish_dir(self.folder / job.id) as staging:
                 fill(staging)
             try:

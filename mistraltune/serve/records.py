@@ -156,7 +156,7 @@ class ComparisonRecord(JobRecord):
     base: ModelRef
     fine_tuned: ModelRef
     figures: ComparisonFigures | None = None
-    """Known once it has succeeded."""
+    """Known once it has succeeded on a file; prompts have no right answers."""
 
 
 KINDS = ("training", "evaluation", "comparison")

@@ -136,7 +136,7 @@ class Supervisor:
                     self.start_check(job)
             case Status.QUEUED:
                 if self.num_running() < self.max_parallel_jobs:
-                    self.start(job)
+                    self.start_job(job)
             case Status.VALIDATING if isinstance(job, TrainingRecord) and not self.is_alive(job):
                 self.finish_check(job)
             case Status.VALIDATED if isinstance(job, TrainingRecord) and job.is_started:
@@ -166,7 +166,7 @@ class Supervisor:
             changes["plan"] = with_duration(changes["plan"], self.folder / like.id)
         self.store.update_job(job, status=status, events=events, process=None, **changes)
 
-    def start(self, job: JobRecord) -> None:
+    def start_job(self, job: JobRecord) -> None:
         """Start the job's process, or continue its work, once the device is free."""
         if not self.device.make_room():
             return

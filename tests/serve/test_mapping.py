@@ -7,15 +7,16 @@ from typing import Any
 
 import pytest
 
-from mistraltune.config import load_config, train_config_type
+from mistraltune.config import train_config_type
+from mistraltune.configuring import load_config
 from mistraltune.registry import get_backend
 from mistraltune.results import ModelRef
 from mistraltune.serve.catalogue import PUBLIC_NAMES, describe_unknown, make_catalogue
 from mistraltune.serve.job_replies import describe_checkpoints, word_for
 from mistraltune.serve.job_requests import JobRequest
 from mistraltune.serve.mapping import map_hyperparameters, read_plan
+from mistraltune.serve.processes import JOB, Ending, ending, parse_line, read_log
 from mistraltune.serve.records import Event, Status
-from mistraltune.serve.trainers import Ending, ending, parse_line, read_log
 
 BASE = ModelRef(model="quickstart", quantization="nf4")
 
@@ -59,7 +60,7 @@ def test_each_hyperparameter_has_its_place(
 
 
 def test_a_mapped_training_is_a_configuration_that_train_local_takes(tmp_path: Path) -> None:
-    from mistraltune.config import dump_yaml
+    from mistraltune.configuring import dump_yaml
     from mistraltune.training import rerunnable
 
     config = mapped(tmp_path, training_steps=5)
@@ -118,7 +119,7 @@ def test_checkpoints_are_newest_first_and_a_repeated_step_counts_once() -> None:
 
 def test_a_log_is_read_on_from_where_it_was_left_and_never_in_half_lines(tmp_path: Path) -> None:
     assert read_log(tmp_path, offset=0) == ([], 0)
-    log = tmp_path / "trainer.log"
+    log = tmp_path / "job.log"
     log.write_bytes(b'{"event": "step", "step": 1}\nTraceback (most')
     events, offset = read_log(tmp_path, offset=0)
     assert events == [{"event": "step", "step": 1}]
@@ -154,7 +155,7 @@ def test_last_words_tell_an_interruption_from_a_failure(
     tmp_path: Path, words: bytes | None, is_interruption: bool
 ) -> None:
     if words is not None:
-        (tmp_path / "trainer.out").write_bytes(words)
-    end = ending(tmp_path, "trainer")
+        (tmp_path / "job.out").write_bytes(words)
+    end = ending(tmp_path, JOB)
     assert isinstance(end, Ending)
     assert end.is_interruption == is_interruption
