@@ -9,6 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from fastapi.responses import FileResponse, Response
 
+from mistraltune.errors import DataError
 from mistraltune.evaluation.comparing import Outcome, Pair, by_change
 from mistraltune.evaluation.jobs import read_predictions
 from mistraltune.evaluation.prompts import read_prompts
@@ -32,6 +33,7 @@ from mistraltune.serve.files import Files
 from mistraltune.serve.models import Models
 from mistraltune.serve.queue import Queue, new_id, refusing_illegal_steps
 from mistraltune.serve.records import ComparisonRecord
+from mistraltune.serve.refusals import Refusal, as_refusal
 from mistraltune.serve.store import now
 from mistraltune.serve.supervisor import Supervisor
 
@@ -65,8 +67,8 @@ class Comparisons:
         """A new comparison, with a copy of its rows.
 
         Raises:
-            DataError: A prompt cannot be asked.
-            Refusal: 409 one like it is open, 422 a model, the file or the evaluator are unknown, 429 too many jobs.
+            ConfigError: There is no such evaluator.
+            Refusal: 409 one like it is open, 422 model or file are unknown, or a prompt is refused, 429 too many jobs.
         """
         get_evaluator(request.evaluator)
         at = now()
@@ -90,7 +92,11 @@ class Comparisons:
             return
         rows = ({"messages": [{"role": "user", "content": prompt}]} for prompt in request.prompts)
         publish_text(staging / PROMPTS_FILE, "".join(json.dumps(row) + "\n" for row in rows))
-        read_prompts(staging / PROMPTS_FILE)
+        try:
+            read_prompts(staging / PROMPTS_FILE)
+        except DataError as error:
+            details = [{**each, "loc": ["body", "prompts", each["loc"][-1] - 1]} for each in as_refusal(error).details]
+            raise Refusal(422, f"a prompt cannot be asked: {details[0]['msg']}", details=details) from error
 
     def rows(self, job: ComparisonRecord, outcome: Outcome | None) -> list[ComparisonRow]:
         """What both models answered, as `ComparisonRows` has it; all, or those of one outcome.

@@ -59,7 +59,8 @@ class Evaluations:
         """A new evaluation, with a copy of its rows.
 
         Raises:
-            Refusal: 409 one like it is open, 422 model, file or evaluator are unknown, 429 too many jobs are open.
+            ConfigError: There is no such evaluator.
+            Refusal: 409 one like it is open, 422 model or file are unknown, 429 too many jobs are open.
         """
         get_evaluator(request.evaluator)
         at = now()
