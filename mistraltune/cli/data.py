@@ -46,7 +46,8 @@ def validate(
 ) -> None:
     """Check every row: all errors at once, each with file, line and what to do. Exit code 3 where there are any.
 
-    Rows are `instruction`/`input`/`output` or `messages`. With a model or a tokenizer, tokens are counted too.
+    Rows are `instruction`/`input`/`output`, `messages`, or `prompt`/`completion`. With a model or a tokenizer, tokens are
+    counted too.
     """
     from mistraltune.data.validating import check_files, count_tokens
     from mistraltune.errors import ConfigError
@@ -111,7 +112,8 @@ def refuse_errors(report: CheckReport) -> None:
 @app.command()
 def convert(
     source: Annotated[
-        Path, typer.Argument(metavar="IN", help="JSONL or one JSON array: ShareGPT, instruct, messages.")
+        Path,
+        typer.Argument(metavar="IN", help="JSONL or one JSON array: ShareGPT, instruct, messages, prompt-completion."),
     ],
     target: Annotated[Path, typer.Argument(metavar="OUT", help="The JSONL file to write; never IN itself.")],
     *,

@@ -171,7 +171,8 @@ def run_backend(
         note(f"mistraltune train {name}: reading the configuration ...")
     from mistraltune.cli.progress import RunProgress
     from mistraltune.cli.signals import stop_on_signals
-    from mistraltune.config import load_config, train_config_type
+    from mistraltune.config import train_config_type
+    from mistraltune.configuring import load_config
     from mistraltune.registry import get_backend
     from mistraltune.training import make_plan, train
 
@@ -208,7 +209,7 @@ def run_backend(
 def show_plan(plan: Plan, *, as_json: bool) -> None:
     """What the run would do."""
     from mistraltune.cli.progress import describe_data
-    from mistraltune.config import dump_yaml
+    from mistraltune.configuring import dump_yaml
 
     summary = plan.summary() | {"config": plan.config.model_dump(mode="json")}
     if as_json:

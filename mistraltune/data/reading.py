@@ -261,7 +261,7 @@ class ConversationFile(Sequence[Conversation]):
         """Read the file once: hash it, note where each row starts, and check each row.
 
         Args:
-            path: JSON Lines with instruct or `messages` rows.
+            path: JSON Lines with instruct, `messages` or prompt-completion rows.
             check: False leaves the rules of a row to the moment it is asked for; that it is JSON is seen either way.
 
         Raises:

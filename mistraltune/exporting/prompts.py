@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mistraltune.config import parse_yaml
+from mistraltune.configuring import parse_yaml
 from mistraltune.data.conversation import Conversation, ask
 from mistraltune.data.reading import ConversationFile
 from mistraltune.errors import MistralTuneError

@@ -8,10 +8,11 @@ from typing import Any
 
 from mistraltune import __version__
 from mistraltune.errors import ConfigError
+from mistraltune.identity import differing_fields
 from mistraltune.publishing import check_writable, file_sha256
 from mistraltune.registry import get_backend
 from mistraltune.results import ModelRef
-from mistraltune.runs import differing_fields, is_run_dir
+from mistraltune.runs import is_run_dir
 
 RECORD = "mistraltune_export.json"
 """Says what an exported directory was made of and how it was checked. It goes along when the directory is published,

@@ -64,7 +64,7 @@ def test_all_errors_are_listed_with_line_rule_and_advice_and_end_with_exit_code_
     done = data(tmp_path, "validate", "bad.jsonl")
     assert done.stdout == (
         "bad.jsonl:3 json Expecting property name enclosed in double quotes at column 36; remove the comma before it\n"
-        "bad.jsonl:4 format neither `messages` nor `instruction`/`output`, but 'text'\n"
+        "bad.jsonl:4 format neither `messages` nor `instruction`/`output` nor `prompt`/`completion`, but 'text'\n"
         "bad.jsonl:2 blank-line warning: a blank line\n"
         "bad.jsonl:5 duplicate warning: the same row as bad.jsonl:1\n"
         "bad.jsonl: 4 rows (instruct), 2 errors, 2 warnings\n"

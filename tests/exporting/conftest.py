@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mistraltune.backends.local import LocalBackend, LocalTrainConfig
-from mistraltune.config import load_config
+from mistraltune.configuring import load_config
 from mistraltune.training import train
 
 ROWS = {"train": range(8), "val": range(100, 103)}
