@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
@@ -76,3 +77,9 @@ class LocalBackend:
         from mistraltune.backends.local.locating import find_revision
 
         return find_revision(ref)
+
+    def merge(self, ref: ModelRef, folder: Path, *, dtype: str) -> None:
+        """Base and adapter as one model directory."""
+        from mistraltune.backends.local.merging import merge
+
+        merge(ref, folder, dtype=dtype)
