@@ -26,7 +26,7 @@ BatchSize = Annotated[
     str, typer.Option("--batch-size", metavar="N|auto", help="Prompts generated together; auto: the backend chooses.")
 ]
 Quantization = Annotated[
-    Literal["none", "nf4"],
+    Literal["none", "nf4", "int8"],
     typer.Option("--quantization", help="How a model that is no run is held; a run is held as it was trained."),
 ]
 OutputDir = Annotated[

@@ -33,7 +33,7 @@ from mistraltune.serve.files import Files
 from mistraltune.serve.models import Models
 from mistraltune.serve.queue import Queue, new_id, refusing_illegal_steps
 from mistraltune.serve.records import ComparisonRecord
-from mistraltune.serve.refusals import Refusal, as_refusal
+from mistraltune.serve.refusals import Refusal, as_refusal, problem
 from mistraltune.serve.store import now
 from mistraltune.serve.supervisor import Supervisor
 
@@ -95,7 +95,10 @@ class Comparisons:
         try:
             read_prompts(staging / PROMPTS_FILE)
         except DataError as error:
-            details = [{**each, "loc": ["body", "prompts", each["loc"][-1] - 1]} for each in as_refusal(error).details]
+            details = [
+                problem(each["type"], each["msg"], "prompts", int(each["loc"][-1]) - 1)
+                for each in as_refusal(error).details
+            ]
             raise Refusal(422, f"a prompt cannot be asked: {details[0]['msg']}", details=details) from error
 
     def rows(self, job: ComparisonRecord, outcome: Outcome | None) -> list[ComparisonRow]:
