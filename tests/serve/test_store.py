@@ -159,6 +159,7 @@ def test_an_ended_job_stays_as_it_ended(store: Store) -> None:
 def write_and_acknowledge(data_dir: Path, pipe: int, acknowledge_first: bool) -> None:
     """A process that makes jobs and moves them, and tells down a pipe what is stored."""
     store = Store(data_dir)
+    os.write(pipe, b"[]\n")  # from here on it may be killed
     for number in range(100_000):
         for status in (None, Status.VALIDATING, Status.VALIDATED):
             line = json.dumps([f"j{os.getpid()}-{number}", status or Status.QUEUED]).encode() + b"\n"
@@ -182,10 +183,11 @@ def acknowledged_before_a_kill(data_dir: Path, seconds: float, *, acknowledge_fi
         finally:
             os._exit(1)
     os.close(writing)
-    time.sleep(seconds)
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
     with os.fdopen(reading, "rb") as pipe:
+        pipe.readline()
+        time.sleep(seconds)
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
         return [json.loads(line) for line in pipe if line.endswith(b"\n")]
 
 
