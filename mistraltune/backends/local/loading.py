@@ -106,6 +106,9 @@ def load_base(ref: ModelRef, *, dtype: torch.dtype, attention: str = "sdpa") -> 
     """
     from transformers import AutoModelForCausalLM, AutoModelForImageTextToText
 
+    from mistraltune.backends.local.attention import avoid_cudnn
+
+    avoid_cudnn()
     folder = locate(ref)
     refuse_unsupported(folder, name=ref.model, quantization=ref.quantization)
     kind = AutoModelForImageTextToText if is_conditional(folder) else AutoModelForCausalLM
