@@ -41,7 +41,9 @@ def config(tmp_path: Path) -> TrainConfig:
 def test_validation_rows_that_are_exactly_or_nearly_in_the_training_data_are_refused_with_counts(
     config: TrainConfig,
 ) -> None:
-    with pytest.raises(DataError, match="1 validation row is in the training data too: .*val.jsonl:1; 1 more is near"):
+    with pytest.raises(
+        DataError, match=r"1 validation row is in the training data too: .*val\.jsonl:1; 1 more is near"
+    ):
         make_plan(EchoBackend(), config)
     with pytest.raises(DataError) as caught:
         train(EchoBackend(), config)
