@@ -105,6 +105,9 @@ def load_base(ref: ModelRef, *, dtype: torch.dtype, attention: str = "sdpa") -> 
     """
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
+    from mistraltune.backends.local.attention import avoid_cudnn
+
+    avoid_cudnn()
     quantization = None
     if ref.quantization == "nf4":
         quantization = BitsAndBytesConfig(
