@@ -18,7 +18,7 @@ ConfigFile = Annotated[str | None, typer.Option("--config", help="YAML file, or 
 LoraFile = Annotated[
     str | None,
     typer.Option(
-        "--lora", help="YAML merged after --config; shipped: lora_r8a16, lora_r16a32, lora_r32a64, lora_experts."
+        "--lora", help="YAML merged after --config; shipped: lora_r8a16, lora_r16a32, lora_r32a64, lora_r16a32_experts."
     ),
 ]
 Overrides = Annotated[

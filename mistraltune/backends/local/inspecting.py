@@ -111,7 +111,7 @@ def refuse_unknown_layers(config: TrainConfig, layers: set[str], experts: Collec
         return
     hint = f"its linear layers: {', '.join(sorted(layers))}"
     if experts:
-        hint += "; `--lora lora_experts` adapts these and its experts"
+        hint += "; `--lora lora_r16a32_experts` adapts these and its experts"
     if unmatched := [name for name in config.lora.target_modules if name not in layers]:
         raise ConfigError(
             f"lora.target_modules: no layer of {config.model} is called {', '.join(unmatched)}", hint=hint

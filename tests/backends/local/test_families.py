@@ -108,7 +108,7 @@ def make_config(folder: Path, rows: Path, *overrides: str, output_dir: str = "ou
     is_mixture = folder.name == "tiny-mixtral"
     config: LocalTrainConfig = load_config(
         LocalTrainConfig,
-        files=["lora_experts"] if is_mixture else [],
+        files=["lora_r16a32_experts"] if is_mixture else [],
         overrides=["training.max_steps=2", "training.logging_steps=1", "training.learning_rate=1e-2", *overrides],
         options={"model": str(folder), "data.train_file": str(rows / "train.jsonl"), "output_dir": output_dir},
     ).config
@@ -214,7 +214,7 @@ def test_experts_are_adapted_where_they_are_named_and_only_there(
     with pytest.raises(ConfigError, match=r"no layer of .* is called gate_proj") as refused:
         make_plan(LocalBackend(), defaults)
     assert refused.value.hint == (
-        "its linear layers: k_proj, o_proj, q_proj, v_proj; `--lora lora_experts` adapts these and its experts"
+        "its linear layers: k_proj, o_proj, q_proj, v_proj; `--lora lora_r16a32_experts` adapts these and its experts"
     )
     dense = make_config(tiny_model, triage_rows, "lora.target_parameters=[experts.down_proj]", "lora.dropout=0")
     with pytest.raises(ConfigError, match=r"lora\.target_parameters: .* has no experts\.down_proj"):
