@@ -46,8 +46,8 @@ def validate(
 ) -> None:
     """Check every row: all errors at once, each with file, line and what to do. Exit code 3 where there are any.
 
-    Rows are `instruction`/`input`/`output`, `messages`, or `prompt`/`completion`. With a model or a tokenizer, tokens are
-    counted too.
+    Rows are `instruction`/`input`/`output`, `messages`, or `prompt`/`completion`. With a model or a tokenizer, tokens
+    are counted too.
     """
     from mistraltune.data.validating import check_files, count_tokens
     from mistraltune.errors import ConfigError
