@@ -25,11 +25,14 @@ from mistraltune.serve.files import Files, file_routes
 from mistraltune.serve.jobs import Jobs, job_routes
 from mistraltune.serve.metrics import metric_routes
 from mistraltune.serve.models import Models, model_routes
+from mistraltune.serve.pages import Pages
 from mistraltune.serve.refusals import RefusalReply, add_refusals
 from mistraltune.serve.security import Guard
+from mistraltune.serve.sessions import Sessions, session_routes
 from mistraltune.serve.store import Store
 from mistraltune.serve.supervisor import Supervisor
 from mistraltune.settings import ServerSettings
+from mistraltune.shipped import console_dir
 
 REFUSED = {"model": RefusalReply, "description": "The request is refused."}
 
@@ -47,6 +50,7 @@ class Server:
         engine: What answers.
         supervisor: What trains.
         sockets: Who watches.
+        sessions: Browsers that have signed in.
     """
 
     settings: ServerSettings
@@ -57,6 +61,7 @@ class Server:
     engine: Engine
     supervisor: Supervisor
     sockets: Sockets
+    sessions: Sessions
 
     def close(self) -> None:
         """Have trainers save, models finish, and the index closed."""
@@ -94,6 +99,7 @@ def open_server(
         engine=engine,
         supervisor=Supervisor(store, job_dir, engine, max_parallel_jobs=max_parallel_jobs),
         sockets=Sockets(settings.max_sockets),
+        sessions=Sessions(data_dir),
     )
 
 
@@ -123,7 +129,11 @@ def create_app(server: Server, *, key: str, hosts: Collection[str] = ()) -> Fast
         redoc_url=None,
         redirect_slashes=False,
         responses={"4XX": REFUSED, "5XX": REFUSED},
-        middleware=[Middleware(Guard, key=key, hosts=hosts), Middleware(WholeBodies, settings=server.settings)],
+        middleware=[
+            Middleware(Guard, key=key, sessions=server.sessions, hosts=hosts),
+            Middleware(Pages, root=console_dir()),
+            Middleware(WholeBodies, settings=server.settings),
+        ],
     )
     add_refusals(app)
     app.include_router(file_routes(server.files, server.settings))
@@ -131,13 +141,13 @@ def create_app(server: Server, *, key: str, hosts: Collection[str] = ()) -> Fast
     app.include_router(event_routes(server.store, server.sockets))
     app.include_router(model_routes(server.models))
     app.include_router(chat_routes(server.engine, server.models, server.settings))
-
     app.include_router(metric_routes(server.store, server.engine, server.sockets))
+    app.include_router(session_routes(server.sessions))
     add_documentation(app)
 
     @app.get("/healthz", tags=["server"])
     def healthz() -> dict[str, str]:
-        """Whether the server is up; the one route without a key."""
+        """Whether the server is up; takes no key."""
         return {"status": "ok"}
 
     return app
