@@ -2,7 +2,7 @@
 
 Ollama's templates are Go's (https://pkg.go.dev/text/template) over `.Messages` and `.System`
 (https://github.com/ollama/ollama/blob/main/docs/template.md). Most chat formats put fixed texts around each message;
-those texts are found here, and tried on samples. A format that is none of these gets no template instead of a wrong one.
+those texts are found here, and tried on samples. Any other format gets no template instead of a wrong one.
 """
 
 from __future__ import annotations
