@@ -52,7 +52,7 @@ class LocalChatModel:
     def _hold(self, model: Any, renderer: Renderer) -> None:
         self.renderer = renderer
         self.model: Any = model.eval()
-        self.max_length: int = getattr(model.config, "max_position_embeddings", 0)
+        self.max_length: int = getattr(model.config.get_text_config(), "max_position_embeddings", 0)
 
     def generate(self, prompts: Sequence[Conversation], sampling: Sampling) -> Iterator[Completion]:
         """One completion per prompt, in order, each as soon as it and those before it are done.
