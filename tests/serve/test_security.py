@@ -109,7 +109,11 @@ def requests_to(path: str) -> list[dict[str, Any]]:
 
 def test_the_routes_are_the_ones_that_we_know(app: FastAPI) -> None:
     assert len(http_routes(app)) >= 20
-    assert socket_routes(app) == ["/v1/fine_tuning/jobs/x/events/ws"]
+    assert socket_routes(app) == [
+        "/v1/fine_tuning/jobs/x/events/ws",
+        "/api/evaluations/x/events/ws",
+        "/api/comparisons/x/events/ws",
+    ]
     assert {("POST", "/v1/files"), ("POST", "/v1/chat/completions"), ("DELETE", "/v1/models/x")} <= set(
         http_routes(app)
     )
