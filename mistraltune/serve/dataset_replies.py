@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby
-from typing import Any, Literal
+from typing import Any, Literal, NotRequired
 
-from typing_extensions import NotRequired, TypedDict
+from typing_extensions import TypedDict
 
 from mistraltune.data.conversation import Conversation, Message
 from mistraltune.data.findings import Finding
@@ -222,11 +222,18 @@ def describe_statistics(file_id: str, model: str, found: DataStatistics) -> Stat
         },
         "max_length": found.max_length,
         "num_too_long": found.num_too_long,
-        "too_long": [{"line": row["line"], "num_tokens": row["num_tokens"]} for row in found.too_long],
+        "too_long": [
+            {"line": int(row["row"].rpartition(":")[2]), "num_tokens": row["num_tokens"]} for row in found.too_long
+        ],
         "refused": [describe_finding(finding) for finding in found.refused],
         "rows_per_step": found.rows_per_step,
         "steps_per_epoch": found.steps_per_epoch,
     }
+
+
+def line_of(source: str) -> int:
+    """The line in `file:line`."""
+    return int(source.rpartition(":")[2])
 
 
 def describe_messages(conversation: Conversation) -> list[RowMessage]:

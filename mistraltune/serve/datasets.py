@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path, PurePath
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Literal
 
@@ -20,8 +20,8 @@ from pydantic import Field
 from mistraltune.data.converting import convert_file
 from mistraltune.data.fitting import Reopening
 from mistraltune.data.lines import display_name
-from mistraltune.data.rendered import RowError
 from mistraltune.data.reading import ConversationFile
+from mistraltune.data.rendered import RowError
 from mistraltune.data.splitting import split_file
 from mistraltune.data.statistics import DataStatistics, describe
 from mistraltune.data.validating import FileReport, check_files
@@ -43,8 +43,9 @@ from mistraltune.serve.dataset_replies import (
     describe_report,
     describe_sequences,
     describe_statistics,
+    line_of,
 )
-from mistraltune.serve.files import Files, FileReply, reply
+from mistraltune.serve.files import FileReply, Files, reply
 from mistraltune.serve.job_requests import Request
 from mistraltune.serve.models import Models
 from mistraltune.serve.records import ENDED, ComparisonRecord, EvaluationRecord, FileRecord, TrainingRecord
@@ -133,7 +134,7 @@ class Datasets:
         conversation = opened[number]
         row: RowReply = {
             "row": number + 1,
-            "line": int(conversation.source.rpartition(":")[2]),
+            "line": line_of(conversation.source),
             "messages": describe_messages(conversation),
             "tools": list(conversation.tools),
             "sequences": None,
@@ -168,9 +169,7 @@ class Datasets:
             Refusal: 422, the shares leave a part without rows.
         """
         with self.working_on(file) as folder:
-            done = split_file(
-                self.files.path(file.id), folder, val=request.val, test=request.test, seed=request.seed
-            )
+            done = split_file(self.files.path(file.id), folder, val=request.val, test=request.test, seed=request.seed)
             kept = {part: self.keep(path, beside(file, part)) for part, path in done.files.items()}
         return {
             "train": reply(kept["train"]),
@@ -204,7 +203,7 @@ class Datasets:
         except (ConfigError, DataError) as error:
             words = f"{error.message}; {error.hint}" if error.hint else error.message
             place = display_name(self.files.path(file.id))
-            raise Refusal(422, words.replace(place, display_name(PurePath(file.filename)))) from error
+            raise Refusal(422, words.replace(place, display_name(Path(file.filename)))) from error
 
     def keep(self, path: Path, filename: str) -> FileRecord:
         """A file that was made here, kept as if it had been uploaded."""

@@ -17,7 +17,7 @@ from typing_extensions import TypedDict
 
 from mistraltune.errors import MistralTuneError
 from mistraltune.results import EvalReport
-from mistraltune.runs import Event, RunDir, is_run_dir, list_runs
+from mistraltune.runs import Event, RunDir, find_runs, is_run_dir
 from mistraltune.serve.mapping import RUN_ID
 from mistraltune.serve.records import TrainingRecord
 from mistraltune.serve.refusals import unknown
@@ -132,6 +132,17 @@ class KnownRuns:
         self.store = store
         self.job_dir = job_dir
         self.folders = tuple(folder.resolve() for folder in folders)
+        self._finished: dict[str, RunReply] = {}
+
+    def summaries(self) -> list[RunReply]:
+        """All runs, the newest first; of one that has finished, nothing changes any more."""
+        summaries = []
+        for known in self:
+            summary = self._finished.get(known.id) or describe_run(known)
+            if summary["status"] == "finished":
+                self._finished[known.id] = summary
+            summaries.append(summary)
+        return sorted(summaries, key=lambda summary: summary["started_at"], reverse=True)
 
     def __iter__(self) -> Iterator[KnownRun]:
         """All of them."""
@@ -139,7 +150,7 @@ class KnownRuns:
             if is_run_dir(self.job_dir / job.id / RUN_ID):
                 yield KnownRun(job.id, RunDir(self.job_dir / job.id / RUN_ID), job.id)
         for folder in self.folders:
-            for run in list_runs(folder):
+            for run in find_runs(folder):
                 yield KnownRun(hashlib.sha256(str(run.path).encode("utf-8", "replace")).hexdigest()[:32], run)
 
     def find(self, run_id: str) -> KnownRun:
@@ -232,33 +243,37 @@ def describe_series(run: RunDir, run_id: str, *, after_step: int, max_points: in
     """The curves of a run."""
     history = [event for event in run.history() if event["step"] > after_step]
     steps = [event for event in history if event["event"] == "step"]
+    validated = [event for event in history if event["event"] == "validation"]
     return {
         "run_id": run_id,
         "last_step": max((event["step"] for event in history), default=after_step),
         "num_steps_logged": len(steps),
-        "steps": [
-            {
-                "step": event["step"],
-                "loss": finite(event.get("loss")),
-                "learning_rate": finite(event.get("learning_rate")),
-                "tokens_per_second": finite(event.get("tokens_per_second")),
-            }
-            for event in thinned(steps, max_points)
-        ],
-        "validation": [
-            {
-                "step": event["step"],
-                "val_loss": finite(event.get("val_loss")),
-                "val_accuracy": finite(event.get("val_accuracy")),
-            }
-            for event in history
-            if event["event"] == "validation"
-        ][-max_points:],
+        "steps": [describe_step(event) for event in thinned(steps, max_points, figure="loss")],
+        "validation": [describe_validation(event) for event in thinned(validated, max_points, figure="val_loss")],
     }
 
 
-def thinned(steps: Sequence[Event], max_points: int) -> list[Event]:
-    """At most so many steps: the first, the last, and of each stretch between them those of lowest and highest loss."""
+def describe_step(event: Event) -> StepPoint:
+    """A logged step."""
+    return {
+        "step": event["step"],
+        "loss": finite(event.get("loss")),
+        "learning_rate": finite(event.get("learning_rate")),
+        "tokens_per_second": finite(event.get("tokens_per_second")),
+    }
+
+
+def describe_validation(event: Event) -> ValidationPoint:
+    """A validated step."""
+    return {
+        "step": event["step"],
+        "val_loss": finite(event.get("val_loss")),
+        "val_accuracy": finite(event.get("val_accuracy")),
+    }
+
+
+def thinned(steps: Sequence[Event], max_points: int, *, figure: str) -> list[Event]:
+    """At most so many steps: the first, the last, and of each stretch between them the lowest and the highest."""
     if len(steps) <= max_points:
         return list(steps)
     kept = {0, len(steps) - 1}
@@ -266,7 +281,7 @@ def thinned(steps: Sequence[Event], max_points: int) -> list[Event]:
     inner = range(1, len(steps) - 1)
     for number in range(num_stretches):
         stretch = inner[number * len(inner) // num_stretches : (number + 1) * len(inner) // num_stretches]
-        by_loss = sorted(stretch, key=lambda index: steps[index]["loss"])
+        by_loss = sorted(stretch, key=lambda index: steps[index][figure])
         kept |= {by_loss[0], by_loss[-1]}
     return [steps[index] for index in sorted(kept)]
 
@@ -299,8 +314,8 @@ def run_routes(runs: KnownRuns) -> APIRouter:
         page_size: Annotated[int, Query(ge=1, le=1000)] = 100,
     ) -> RunList:
         """The runs of the server's jobs and of the folders that it was told of, newest first."""
-        described = sorted(map(describe_run, runs), key=lambda run: run["started_at"], reverse=True)
-        return {"total": len(described), "runs": described[page * page_size : (page + 1) * page_size]}
+        found = runs.summaries()
+        return {"total": len(found), "runs": found[page * page_size : (page + 1) * page_size]}
 
     @routes.get("/{run_id}")
     def get(run_id: str) -> RunDetails:

@@ -31,7 +31,7 @@ class LimitsReply(TypedDict):
 
 
 class DeviceReply(TypedDict):
-    """What trains and answers; `is_busy` while a training has it, and `name` is the processor's where there is no GPU."""
+    """What trains and answers; `is_busy` while a job has it. Where there is no GPU, the processor's name."""
 
     name: str
     is_gpu: bool
@@ -85,7 +85,7 @@ def server_routes(
                 "max_answer_tokens": settings.max_answer_tokens,
                 "max_sockets": settings.max_sockets,
             },
-            "device": {"name": device, "is_gpu": is_gpu, "is_busy": supervisor.is_training()},
+            "device": {"name": device, "is_gpu": is_gpu, "is_busy": supervisor.num_running() > 0},
             "memory": {
                 "total_bytes": memory.total,
                 "available_bytes": memory.available,
@@ -96,9 +96,7 @@ def server_routes(
             "num_models_loaded": engine.num_loaded,
             "num_chats_open": engine.num_open,
             "base_models": sorted(models.catalogue),
-            "tuned_models": [
-                str(job.fine_tuned_model) for job in models.tuned() if not job.tuned.is_archived
-            ],
+            "tuned_models": [str(job.fine_tuned_model) for job in models.tuned() if not job.tuned.is_archived],
         }
 
     return routes

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from mistraltune.serve.refusals import Refusal
 
@@ -38,7 +38,7 @@ class Studies:
         """
         with self._lock:
             if key in self._results:
-                return self._remembered(key)
+                return cast("Found", self._remembered(key))
             if self._num_waiting >= self.max_waiting:
                 message = "the server is busy with other files; ask again in a moment"
                 raise Refusal(503, message, headers={"Retry-After": "5"})
@@ -53,7 +53,7 @@ class Studies:
         with self._working:
             with self._lock:
                 if key in self._results:  # another one asked for the same
-                    return self._remembered(key)
+                    return cast("Found", self._remembered(key))
             found = find_out()
             with self._lock:
                 self._results[key] = found
