@@ -7,7 +7,7 @@ one in tests/plugin.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
 
@@ -39,6 +39,12 @@ class Sampling:
     seed: int | None = None
     batch_size: int | None = None
     stop: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """The sampling for JSON; `stop` only where it stops anything, so that reports from before it are found."""
+        return {name: value for name, value in asdict(self).items() if name != "stop"} | (
+            {"stop": list(self.stop)} if self.stop else {}
+        )
 
 
 @dataclass(frozen=True, slots=True)

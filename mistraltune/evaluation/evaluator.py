@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
@@ -79,7 +78,7 @@ class TextEvaluator:
             num_examples=len(predictions),
             metrics=summary.metrics | {"tokens_per_second": num_tokens / seconds},
             intervals=summary.intervals,
-            sampling=dataclasses.asdict(sampling),
+            sampling=sampling.as_dict(),
             predictions=predictions,
         )
 
