@@ -52,6 +52,12 @@ class DataError(MistralTuneError):
     exit_code = ExitCode.DATA
 
 
+class ApiError(MistralTuneError):
+    """An API refused, or answered what its protocol does not know; asking again would not help."""
+
+    exit_code = ExitCode.API
+
+
 class TemporaryError(MistralTuneError):
     """Something outside (network, disk) failed; the same command may be run again."""
 

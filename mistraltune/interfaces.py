@@ -6,7 +6,7 @@ one in tests/plugin.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
@@ -244,4 +244,20 @@ class ExportingBackend(Backend, Protocol):
 
     def open_gguf(self, file: Path, ref: ModelRef) -> ChatModel:
         """The model of a GGUF file, loaded, and asked by the renderer of `ref`."""
+        ...
+
+    def publish(self, files: Mapping[str, Path | bytes], *, repo: str, private: bool, message: str) -> str:
+        """Put files on the Hub as one commit; its address.
+
+        Args:
+            files: By their name in the repository: a file of this machine, or content.
+            repo: `OWNER/NAME`, made where it is missing.
+            private: Make it private; one that is public already is refused.
+            message: Of the commit.
+
+        Raises:
+            ConfigError: There is no key, or the repository is public though a private one was asked for.
+            ApiError: The Hub refuses.
+            TemporaryError: It cannot be reached.
+        """
         ...

@@ -12,7 +12,7 @@ from mistraltune.config import Config, TrainConfig
 from mistraltune.results import ModelRef
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from mistraltune.data.conversation import Conversation
     from mistraltune.interfaces import ChatModel, Renderer, SharedBase, Trainer
@@ -101,3 +101,9 @@ class LocalBackend:
         from mistraltune.backends.local.loading import load_renderer
 
         return LocalChatModel.of_gguf(file, load_renderer(ref))
+
+    def publish(self, files: Mapping[str, Path | bytes], *, repo: str, private: bool, message: str) -> str:
+        """Files on the Hugging Face Hub as one commit; its address."""
+        from mistraltune.backends.local.hub_upload import publish
+
+        return publish(files, repo=repo, private=private, message=message)
