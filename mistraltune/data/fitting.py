@@ -46,7 +46,7 @@ class Reopening:
         fingerprint: The renderer's, by which the other process knows that it has the same one.
     """
 
-    open: Callable[[], RowRenderer]
+    open: Callable[[], RowRenderer | None]
     fingerprint: str
 
 
@@ -221,7 +221,7 @@ def _open_work(reopening: Reopening, conversations: Sequence[Conversation], rule
         ValueError: The renderer that is opened there is another one.
     """
     renderer = reopening.open()
-    if renderer.fingerprint != reopening.fingerprint:
+    if renderer is None or renderer.fingerprint != reopening.fingerprint:
         raise ValueError("this is another renderer")
     return partial(_measure_rows, conversations, renderer.render, rules)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from mistraltune.config import Config, TrainConfig
-from mistraltune.results import ModelRef
+from mistraltune.results import QUICKSTART, ModelRef
 
 if TYPE_CHECKING:
     from mistraltune.interfaces import ChatModel, Renderer, SharedBase, Trainer
@@ -49,6 +50,12 @@ class LocalBackend:
         ref = ModelRef(model=config.model, revision=config.revision)
         refuse_untrainable(locate(ref, with_weights=False), config)
         return LocalTrainer(LocalTrainConfig.model_validate(config.model_dump()))
+
+    def base(self, config: TrainConfig) -> ModelRef:
+        """The model of `config`, a model directory by its absolute path."""
+        path = Path(config.model).expanduser()
+        is_name = config.model == QUICKSTART or not path.is_dir()
+        return ModelRef(model=config.model if is_name else str(path.resolve()), revision=config.revision)
 
     def renderer(self, ref: ModelRef) -> Renderer:
         """The renderer of the model's own tokenizer."""
