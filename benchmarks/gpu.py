@@ -80,7 +80,7 @@ def train(folder: Path, shape: str, quantization: str) -> dict[str, Any]:
     import torch
 
     from mistraltune.backends.local import LocalBackend, LocalTrainConfig
-    from mistraltune.config import load_config
+    from mistraltune.configuring import load_config
     from mistraltune.training import train as run_training
 
     write_model(folder / "model", SHAPES[shape])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
 
 from pydantic import BaseModel
@@ -47,12 +48,14 @@ class Completion:
         num_tokens: Tokens generated, the end-of-sequence token counted.
         finish_reason: `stop`, or `length` when the answer was cut at `max_new_tokens`.
         tool_calls: The calls that the answer makes, in order.
+        token_ids: The generated tokens; empty where a backend does not tell them.
     """
 
     text: str
     num_tokens: int
     finish_reason: Literal["stop", "length"]
     tool_calls: tuple[ToolCall, ...] = ()
+    token_ids: tuple[int, ...] = ()
 
 
 class Renderer(Protocol):
@@ -215,4 +218,21 @@ class SharingBackend(Backend, Protocol):
 
     def shared_base(self, ref: ModelRef) -> SharedBase:
         """The base behind `ref`, loaded."""
+        ...
+
+
+class ExportingBackend(Backend, Protocol):
+    """A backend whose models can leave it; what `export` needs."""
+
+    def merge(self, ref: ModelRef, folder: Path, *, dtype: str) -> None:
+        """Write `ref` without its adapter being apart: a model directory of its own, in the empty `folder`.
+
+        Args:
+            ref: Base and adapter; the adapter goes into the base's 16-bit weights, however `ref` holds them.
+            folder: Gets safetensors weights, tokenizer files and chat template.
+            dtype: Of the weights, `bfloat16` or `float16`.
+
+        Raises:
+            TemporaryError: The disk is too small.
+        """
         ...

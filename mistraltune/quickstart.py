@@ -6,14 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from mistraltune.config import load_config, train_config_type
+from mistraltune.clock import now
+from mistraltune.config import train_config_type
+from mistraltune.configuring import load_config
 from mistraltune.evaluation.report import render_report
 from mistraltune.evaluation.running import ModelComparison, Watch, compare_models
 from mistraltune.interfaces import Sampling
 from mistraltune.provenance import versions
 from mistraltune.publishing import publish_text
 from mistraltune.registry import find_model, get_backend
-from mistraltune.runs import Event, RunDir, now
+from mistraltune.runs import Event, RunDir
 from mistraltune.shipped import example_dir
 from mistraltune.training import train
 

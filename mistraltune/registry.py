@@ -7,10 +7,10 @@ import json
 import os
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from mistraltune.errors import ConfigError
-from mistraltune.interfaces import Backend, Evaluator, Renderer
+from mistraltune.interfaces import Backend, Evaluator, ExportingBackend, Renderer
 from mistraltune.results import QUICKSTART, ModelRef
 from mistraltune.runs import RunDir, is_run_dir
 
@@ -26,6 +26,18 @@ def get_backend(name: str) -> Backend:
     """
     backend: Backend = find_entry_point(BACKENDS, name, noun="backend").load()()
     return backend
+
+
+def get_exporting_backend(name: str) -> ExportingBackend:
+    """The backend called `name`, if its models can be exported.
+
+    Raises:
+        ConfigError: No installed package registers it, or its models cannot leave it.
+    """
+    backend = get_backend(name)
+    if not hasattr(backend, "merge"):
+        raise ConfigError(f"models of the backend {name} cannot be exported", hint="`local` ones can")
+    return cast("ExportingBackend", backend)
 
 
 def get_evaluator(name: str) -> Evaluator:

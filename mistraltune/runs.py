@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import json
-import os
-import socket
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-
-from filelock import FileLock, Timeout
 
 from mistraltune.checkpoints import (
     Checkpoint,
@@ -22,19 +15,20 @@ from mistraltune.checkpoints import (
     list_checkpoints,
     publish_checkpoint,
 )
-from mistraltune.config import dump_yaml, flatten, parse_yaml
-from mistraltune.errors import ConfigError, LockedError, TemporaryError
-from mistraltune.publishing import naming_failed_writes, publish_json, publish_text, sweep, sync_file
+from mistraltune.clock import now
+from mistraltune.configuring import dump_yaml, parse_yaml
+from mistraltune.dotted import flatten, value_at
+from mistraltune.errors import ConfigError, TemporaryError
+from mistraltune.identity import differing_fields, is_named, refuse_unknown_fields
+from mistraltune.publishing import naming_failed_writes, publish_json, publish_text, sync_file
 from mistraltune.results import ModelRef, TrainResult
+from mistraltune.run_lock import RunLock
 
 FORMAT_VERSION = 1
 METADATA = "training_metadata.yaml"
 
 Event = dict[str, Any]
 """One thing that happened: `event` names it, the other keys say more. JSON-like."""
-
-GLANCE = 0.1
-"""Seconds that a lock may be held by someone who only looks whether it is; a look takes far less."""
 
 METRIC_EVENTS = ("step", "validation")
 """Events that `metrics.jsonl` keeps."""
@@ -57,7 +51,7 @@ class RunDir:
         self.path = path
         self._on_event = on_event
         self._should_stop = should_stop
-        self._lock = FileLock(path / ".lock")
+        self._lock = RunLock(path)
 
     # Reading
 
@@ -155,15 +149,7 @@ class RunDir:
 
     def is_locked(self) -> bool:
         """Whether a process is working on it."""
-        if not (self.path / ".lock").exists():
-            return False
-        try:
-            with FileLock(self.path / ".lock").acquire(GLANCE, poll_interval=GLANCE / 20):
-                return False
-        except Timeout:
-            return True
-        except OSError:  # a read-only place: nobody can work there
-            return False
+        return self._lock.is_held()
 
     # Writing
 
@@ -174,19 +160,8 @@ class RunDir:
         Raises:
             LockedError: Another process holds it; the message names that process.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
-        try:
-            self._lock.acquire(GLANCE, poll_interval=GLANCE / 20)
-        except Timeout:
-            raise self._in_use() from None
-        try:
-            sweep(self.path)
-            holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": now()}
-            publish_json(self.path / ".holder.json", holder)
+        with self._lock.held():
             yield
-        finally:
-            (self.path / ".holder.json").unlink(missing_ok=True)
-            self._lock.release()
 
     def refuse_held(self) -> None:
         """Find out early that another process holds the directory; only `locked` keeps it from doing so later.
@@ -194,21 +169,7 @@ class RunDir:
         Raises:
             LockedError: The message names that process.
         """
-        if self.is_locked():
-            raise self._in_use()
-
-    def _in_use(self) -> LockedError:
-        return LockedError(f"{self.path} is in use by {self._holder()}", hint="wait for it to end, or stop it first")
-
-    def _holder(self) -> str:
-        # Its name is written just after the lock is taken; until then there is none, or that of one that was killed.
-        for _ in range(20):
-            with suppress(OSError, ValueError, KeyError):
-                holder = json.loads((self.path / ".holder.json").read_text())
-                if holder["host"] != socket.gethostname() or is_alive(holder["pid"]):
-                    return f"process {holder['pid']} on {holder['host']} since {holder['since']}"
-            time.sleep(0.04)
-        return "another process"
+        self._lock.refuse()
 
     def begin(
         self,
@@ -382,54 +343,3 @@ def list_runs(output_dir: Path) -> list[RunDir]:
         return []
     runs = [RunDir(path) for path in output_dir.iterdir() if is_run_dir(path)]
     return sorted(runs, key=lambda run: (run.started_at, run.run_id))
-
-
-def is_alive(pid: int) -> bool:
-    """Whether a process of this machine is there."""
-    try:
-        os.kill(pid, 0)
-    except PermissionError:  # another user's
-        return True
-    except ProcessLookupError:
-        return False
-    return True
-
-
-def differing_fields(known: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
-    """Dotted paths at which two identities differ."""
-    paths = dict.fromkeys([*flatten(known), *flatten(wanted)])
-    return [path for path in paths if value_at(known, path) != value_at(wanted, path)]
-
-
-def is_named(field: str, names: Sequence[str]) -> bool:
-    """Whether `names` holds the field or a section that it is in; `config.` may be left out."""
-    return any(f"{field}.".startswith((f"{name}.", f"config.{name}.")) for name in names)
-
-
-def refuse_unknown_fields(names: Sequence[str], fields: Sequence[str]) -> None:
-    """Refuse a name that no field answers to.
-
-    Raises:
-        ConfigError: Names the nearest field.
-    """
-    for name in names:
-        if not any(is_named(field, [name]) for field in fields):
-            short = [field.removeprefix("config.") for field in fields]
-            near = difflib.get_close_matches(name, short, n=1)
-            raise ConfigError(
-                f"--allow-changed {name}: a run has no such field",
-                hint=f"did you mean {near[0]}?" if near else "an error about a changed run names the fields",
-            )
-
-
-def value_at(values: dict[str, Any], path: str) -> Any:
-    """The value at a dotted path, None where there is none."""
-    current: Any = values
-    for part in path.split("."):
-        current = current.get(part) if isinstance(current, dict) else None
-    return current
-
-
-def now() -> str:
-    """The current time in UTC, to the second, as ISO 8601."""
-    return datetime.now(UTC).isoformat(timespec="seconds")

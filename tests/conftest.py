@@ -8,7 +8,8 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -154,3 +155,33 @@ class CommandLine:
 def mistraltune(tmp_path: Path) -> CommandLine:
     """`mistraltune("train", "local", ...)`, run in the test's own folder, on plain 80 columns."""
     return CommandLine(tmp_path, {"COLUMNS": "80", "NO_COLOR": "1", "MISTRALTUNE_CACHE_DIR": str(tmp_path / "cache")})
+
+
+HOLD_THE_LOCK = """
+import sys
+from pathlib import Path
+from mistraltune.runs import RunDir
+with RunDir(Path(sys.argv[1])).locked():
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+HoldRun = Callable[[Path], AbstractContextManager[subprocess.Popen[str]]]
+
+
+@pytest.fixture
+def held_by_another_process() -> HoldRun:
+    """`with held_by_another_process(path) as process`: a process that holds the run directory's lock."""
+
+    @contextmanager
+    def hold(path: Path) -> Iterator[subprocess.Popen[str]]:
+        command = [sys.executable, "-c", HOLD_THE_LOCK, str(path)]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+            assert holder.stdout
+            assert holder.stdout.readline() == "held\n"
+            try:
+                yield holder
+            finally:
+                holder.kill()
+
+    return hold

@@ -320,3 +320,11 @@ def test_a_bug_in_a_plugin_ends_with_its_traceback_and_the_exit_code_of_bugs(
     assert done.stderr.endswith("ZeroDivisionError: a bug of the plugin\n")
     if flags:
         assert json.loads(done.stdout)["error"]["message"] == "ZeroDivisionError: a bug of the plugin"
+
+
+def test_a_plugin_that_cannot_export_gets_a_clear_word(with_echo: CommandLine, tmp_path: Path) -> None:
+    run = train(with_echo)["run_dir"]
+    done = with_echo("export", "merge", run, "merged", "--json")
+    assert done.returncode == 2
+    assert json.loads(done.stdout)["error"]["message"] == "models of the backend echo cannot be exported"
+    assert not (tmp_path / "merged").exists()

@@ -1,33 +1,24 @@
 import json
-import os
 import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mistraltune.config import dump_yaml, parse_yaml
-from mistraltune.errors import ConfigError, ExitCode, LockedError
+from mistraltune.configuring import dump_yaml, parse_yaml
+from mistraltune.errors import ConfigError
 from mistraltune.results import ModelRef, TrainResult
 from mistraltune.runs import Event, RunDir, is_run_dir, list_runs
+
+HoldRun = Callable[[Path], AbstractContextManager[subprocess.Popen[str]]]
 
 IDENTITY: dict[str, Any] = {
     "config": {"model": "quickstart", "training": {"learning_rate": 1e-4, "epochs": 3.0}},
     "train_sha256": "aa",
     "val_sha256": None,
 }
-
-HOLD_THE_LOCK = """
-import sys
-from pathlib import Path
-from mistraltune.runs import RunDir
-with RunDir(Path(sys.argv[1])).locked():
-    print("held", flush=True)
-    sys.stdin.read()
-"""
 
 
 @pytest.fixture
@@ -57,18 +48,6 @@ def contents(folder: Path) -> dict[str, bytes]:
 def change_metadata(run: RunDir, **changes: Any) -> None:
     path = run.path / "training_metadata.yaml"
     path.write_text(dump_yaml(parse_yaml(path.read_text()) | changes))
-
-
-@contextmanager
-def held_by_another_process(run: RunDir) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-c", HOLD_THE_LOCK, str(run.path)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
-        assert holder.stdout
-        assert holder.stdout.readline() == "held\n"
-        try:
-            yield holder
-        finally:
-            holder.kill()
 
 
 # What a run is
@@ -240,64 +219,11 @@ def test_a_model_without_adapter_gets_none_from_its_run(run: RunDir) -> None:
 # Who works on it
 
 
-def test_a_run_is_running_exactly_while_a_process_holds_its_lock(run: RunDir) -> None:
+def test_a_run_is_running_exactly_while_a_process_holds_its_lock(run: RunDir, held_by_another_process: HoldRun) -> None:
     begin(run)
-    with held_by_another_process(run):
+    with held_by_another_process(run.path):
         assert run.status == "running"
     assert run.status == "unfinished"
-
-
-def test_a_lock_names_the_process_that_holds_it(run: RunDir) -> None:
-    with held_by_another_process(run) as holder:
-        with (
-            pytest.raises(LockedError, match=rf"my-run is in use by process {holder.pid} on ") as refused,
-            run.locked(),
-        ):
-            pytest.fail("two processes hold one run")
-        assert refused.value.exit_code == ExitCode.LOCKED
-
-
-def test_a_lock_never_names_a_process_that_was_killed_before(run: RunDir) -> None:
-    """The new holder has the lock, and has not written its name over that of the dead one yet."""
-    with held_by_another_process(run) as dead:
-        dead.kill()
-        dead.wait()
-    stale = (run.path / ".holder.json").read_text()
-    with held_by_another_process(run):
-        (run.path / ".holder.json").write_text(stale)
-        with pytest.raises(LockedError, match=r"is in use by another process$"), run.locked():
-            pytest.fail("two processes hold one run")
-
-
-def test_a_killed_process_holds_no_lock(run: RunDir) -> None:
-    begin(run)
-    with held_by_another_process(run) as holder:
-        holder.kill()
-        assert holder.wait() == -9
-        assert not run.is_locked()
-        with run.locked():
-            assert run.is_locked()
-
-
-def test_who_held_a_lock_is_forgotten_with_it(run: RunDir) -> None:
-    with run.locked():
-        assert json.loads((run.path / ".holder.json").read_text())["pid"] == os.getpid()
-    assert not (run.path / ".holder.json").exists()
-
-
-def test_an_error_lets_go_of_the_lock(run: RunDir) -> None:
-    with pytest.raises(ZeroDivisionError), run.locked():
-        _ = 1 / 0
-    assert not run.is_locked()
-
-
-def test_the_lock_keeps_out_the_same_process_too(run: RunDir) -> None:
-    with (
-        run.locked(),
-        pytest.raises(LockedError, match=f"process {os.getpid()} "),
-        RunDir(run.path).locked(),
-    ):
-        pytest.fail("one run is held twice")
 
 
 def test_asking_whether_a_run_is_locked_changes_nothing(run: RunDir) -> None:
@@ -308,9 +234,11 @@ def test_asking_whether_a_run_is_locked_changes_nothing(run: RunDir) -> None:
     assert contents(run.path) == before
 
 
-def test_a_finished_run_stays_finished_while_somebody_looks_at_it(run: RunDir) -> None:
+def test_a_finished_run_stays_finished_while_somebody_looks_at_it(
+    run: RunDir, held_by_another_process: HoldRun
+) -> None:
     finish(run)
-    with held_by_another_process(run):
+    with held_by_another_process(run.path):
         assert run.status == "finished"
 
 
@@ -428,26 +356,3 @@ def test_what_is_no_run_is_not_listed(tmp_path: Path) -> None:
 
 def test_a_missing_output_directory_holds_no_runs(tmp_path: Path) -> None:
     assert list_runs(tmp_path / "missing") == []
-
-
-def test_a_look_at_the_lock_keeps_nobody_from_working(tmp_path: Path) -> None:
-    """Who lists runs takes each lock for a moment; a training that starts just then must not fail."""
-    import fcntl
-    import threading
-
-    run = RunDir(tmp_path / "run")
-    run.path.mkdir()
-    with (run.path / ".lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        look = threading.Timer(0.02, fcntl.flock, (file, fcntl.LOCK_UN))
-        look.start()
-        with run.locked():
-            pass
-        look.join()
-
-
-def test_a_held_run_is_refused_before_anything_else_is_done(tmp_path: Path) -> None:
-    run = RunDir(tmp_path / "run")
-    run.refuse_held()
-    with run.locked(), pytest.raises(LockedError, match=f"is in use by process {os.getpid()} on "):
-        RunDir(run.path).refuse_held()

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mistraltune.config import dump_yaml
+from mistraltune.configuring import dump_yaml
 from mistraltune.strict_yaml import MAX_BYTES, MAX_DEPTH, StrictYamlError, find_key_lines, read_text
 
 

@@ -16,12 +16,15 @@ import typer
 from typer.core import TyperGroup
 
 from mistraltune import __version__
-from mistraltune.cli import chat, config, data, evaluate, quickstart, runs, serve, train
+from mistraltune.cli import chat, config, data, evaluate, export, jobs, quickstart, runs, serve, train, train_api
 from mistraltune.cli.signals import stop_on_signals
 from mistraltune.errors import ConfigError, ExitCode, MistralTuneError, Stopped
 from mistraltune.publishing import DISK_ERRORS
 
-STORY = ("quickstart", "init", "data", "train", "eval", "compare", "generate", "chat", "serve", "runs", "config")
+STORY = (
+    *("quickstart", "init", "data", "train", "eval", "compare", "generate", "chat", "export", "jobs", "serve"),
+    *("runs", "config", "doctor"),
+)
 """The commands in the order in which a newcomer meets them."""
 
 
@@ -44,8 +47,11 @@ app = typer.Typer(
 )
 app.add_typer(data.app, name="data")
 app.add_typer(train.app, name="train")
+train.app.command("api")(train_api.api)
+app.add_typer(jobs.app, name="jobs")
 app.add_typer(config.app, name="config")
 app.add_typer(runs.app, name="runs")
+app.add_typer(export.app, name="export")
 app.add_typer(serve.app, name="serve")
 app.command("quickstart")(quickstart.quickstart)
 app.command("init")(config.init)

@@ -35,9 +35,10 @@ def show_config(
     as_json: JsonOption = False,
 ) -> None:
     """Print what a run would use, and where each value comes from."""
-    from mistraltune.config import load_config, train_config_type
+    from mistraltune.config import train_config_type
+    from mistraltune.configuring import load_config
+    from mistraltune.dotted import value_at
     from mistraltune.registry import get_backend
-    from mistraltune.runs import value_at
 
     loaded = load_config(
         train_config_type(backend, get_backend(backend).options),

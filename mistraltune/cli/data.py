@@ -1,4 +1,4 @@
-"""`mistraltune data ...`: check, convert and split files of rows, and see a row as its model will."""
+"""`mistraltune data ...`: check, describe, convert and split files of rows, and see a row as its model will."""
 
 from __future__ import annotations
 
@@ -15,11 +15,16 @@ from mistraltune.cli.console import JsonOption, note, print_json, show, stdout
 if TYPE_CHECKING:
     from rich.text import Text
 
+    from mistraltune.cli.counting import CountingProgress
     from mistraltune.data.rendered import Rendered
     from mistraltune.data.validating import CheckReport, FileReport
     from mistraltune.interfaces import Renderer
 
-app = typer.Typer(no_args_is_help=True, help="Check, convert, split and show files of rows.")
+app = typer.Typer(no_args_is_help=True, help="Check, describe, convert, split and show files of rows.")
+
+DEFAULT_TOKENIZER = "tekken"
+ROWS_WORTH_A_BAR = 10_000
+"""Fewer are tokenised in about a second."""
 
 ModelOption = Annotated[
     str | None,
@@ -46,7 +51,8 @@ def validate(
 ) -> None:
     """Check every row: all errors at once, each with file, line and what to do. Exit code 3 where there are any.
 
-    Rows are `instruction`/`input`/`output` or `messages`. With a model or a tokenizer, tokens are counted too.
+    Rows are `instruction`/`input`/`output`, `messages` or `prompt`/`completion`. With a model or a tokenizer, tokens
+    are counted too.
     """
     from mistraltune.data.validating import check_files, count_tokens
     from mistraltune.errors import ConfigError
@@ -109,9 +115,77 @@ def refuse_errors(report: CheckReport) -> None:
 
 
 @app.command()
+def stats(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="JSONL files.")],
+    *,
+    model: ModelOption = None,
+    tokenizer: TokenizerOption = None,
+    max_length: Annotated[
+        int | None,
+        typer.Option("--max-length", min=1, metavar="N", help="Count and name rows that are longer, in tokens."),
+    ] = None,
+    rows_per_step: Annotated[
+        int, typer.Option("--rows-per-step", min=1, metavar="N", help="Batch size times accumulation times devices.")
+    ] = 16,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what files are like: rows, duplicates, tokens, lengths with a histogram, shared rows, steps an epoch.
+
+    Tokens are those of a model or a tokenizer, Tekken's where none is named. Nothing is changed or refused.
+    """
+    from dataclasses import asdict
+
+    from mistraltune.cli.counting import CountingProgress
+    from mistraltune.data.fitting import Reopening
+    from mistraltune.data.reading import ConversationFile, display_name
+    from mistraltune.data.statistics import describe, overlaps
+
+    open_renderer = renderer_opener(model, tokenizer)
+    opened = [ConversationFile.open(file) for file in files]
+    renderer = open_renderer()
+    reopening = Reopening(open_renderer, renderer.fingerprint)
+    described = []
+    with CountingProgress() as watch:
+        for file in opened:
+            described.append(
+                describe(
+                    file,
+                    renderer.render,
+                    reopening=reopening,
+                    max_length=max_length,
+                    rows_per_step=rows_per_step,
+                    on_progress=partial(_tell, watch, display_name(file.path), len(file)),
+                )
+            )
+    shared = overlaps(described)
+    if as_json:
+        tokenizer_name = None if model else tokenizer or DEFAULT_TOKENIZER
+        print_json(
+            {
+                "model": model,
+                "tokenizer": tokenizer_name,
+                "files": [file.as_dict() for file in described],
+                "overlaps": [asdict(overlap) for overlap in shared],
+            }
+        )
+        return
+    from mistraltune.cli.data_statistics import show_statistics
+
+    note(f"tokens of {model or tokenizer or DEFAULT_TOKENIZER}")
+    show_statistics(described, shared)
+
+
+def _tell(watch: CountingProgress, name: str, num_rows: int, num_done: int) -> None:
+    """Show how far a long file is; a short one is done before that would be read."""
+    if num_rows >= ROWS_WORTH_A_BAR:
+        watch(f"tokenising {name}", num_done, num_rows)
+
+
+@app.command()
 def convert(
     source: Annotated[
-        Path, typer.Argument(metavar="IN", help="JSONL or one JSON array: ShareGPT, instruct, messages.")
+        Path,
+        typer.Argument(metavar="IN", help="JSONL or one JSON array: ShareGPT, instruct, messages, prompt-completion."),
     ],
     target: Annotated[Path, typer.Argument(metavar="OUT", help="The JSONL file to write; never IN itself.")],
     *,
@@ -232,4 +306,4 @@ def renderer_opener(model: str | None, tokenizer: str | None) -> Callable[[], Re
         return partial(open_renderer, find_model(model))
     from mistraltune.data.rendering import MistralRenderer
 
-    return partial(MistralRenderer.from_name, tokenizer or "tekken")
+    return partial(MistralRenderer.from_name, tokenizer or DEFAULT_TOKENIZER)

@@ -191,10 +191,10 @@ def check_html(path: Path | None) -> None:
 
 def write_html(path: Path, compared: ModelComparison) -> None:
     """Write the report, dated now."""
+    from mistraltune.clock import now
     from mistraltune.evaluation.report import render_report
     from mistraltune.provenance import versions
     from mistraltune.publishing import publish_text
-    from mistraltune.runs import now
 
     publish_text(path, render_report(compared, created_at=now(), versions=versions()))
 

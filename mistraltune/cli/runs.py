@@ -50,7 +50,7 @@ def show_run(
     as_json: JsonOption = False,
 ) -> None:
     """Show one run: status, model, data, figures."""
-    from mistraltune.config import dump_yaml
+    from mistraltune.configuring import dump_yaml
 
     found = find_run(run, output_dir)
     content = summarise(found) | {"metadata": found.metadata}

@@ -15,7 +15,8 @@ DataDir = Annotated[
 ]
 
 app = typer.Typer(
-    invoke_without_command=True, help="Serve Mistral's fine-tuning API, training on this machine; `reindex` repairs it."
+    invoke_without_command=True,
+    help="Serve Mistral's fine-tuning API, training on this machine; `reindex` repairs it, `openapi` describes it.",
 )
 
 
@@ -79,6 +80,14 @@ def reindex(data_dir: DataDir = None, as_json: JsonOption = False) -> None:
     show(f"{folder}: {rebuilt.num_files} files and {rebuilt.num_jobs} jobs")
     for problem in rebuilt.problems:
         note(problem)
+
+
+@app.command("openapi")
+def openapi() -> None:
+    """Print the API's OpenAPI document, as every server has it at /openapi.json."""
+    from mistraltune.serve.app import describe_api
+
+    print_json(describe_api())
 
 
 def default_data_dir() -> Path:

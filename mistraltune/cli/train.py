@@ -160,7 +160,7 @@ def run_backend(
     *,
     files: list[str | None],
     overrides: list[str] | None,
-    options: dict[str, str | None],
+    options: dict[str, Any],
     must_exist: bool,
     allow_changed: list[str] | None,
     dry_run: bool,
@@ -171,7 +171,8 @@ def run_backend(
         note(f"mistraltune train {name}: reading the configuration ...")
     from mistraltune.cli.progress import RunProgress
     from mistraltune.cli.signals import stop_on_signals
-    from mistraltune.config import load_config, train_config_type
+    from mistraltune.config import train_config_type
+    from mistraltune.configuring import load_config
     from mistraltune.registry import get_backend
     from mistraltune.training import make_plan, train
 
@@ -208,17 +209,21 @@ def run_backend(
 def show_plan(plan: Plan, *, as_json: bool) -> None:
     """What the run would do."""
     from mistraltune.cli.progress import describe_data
-    from mistraltune.config import dump_yaml
+    from mistraltune.configuring import dump_yaml
 
     summary = plan.summary() | {"config": plan.config.model_dump(mode="json")}
     if as_json:
         print_json(summary)
         return
-    show(dump_yaml(summary["config"]).rstrip())
+    show(dump_yaml({"request": summary["request"]} if "request" in summary else summary["config"]).rstrip())
     for name, figures in (("training", summary["train"]), ("validation", summary["validation"])):
         if figures:
             show(describe_data(name, figures))
-    show(f"steps: {plan.num_steps}")
+    show(f"steps: {plan.num_steps or 'as the API counts them'}")
+    for upload in summary.get("uploads", ()):
+        show(f"upload: {upload['file']}, {upload['num_rows']:,} rows, {upload['num_bytes']:,} bytes")
+    if "endpoint" in summary:
+        show(f"endpoint: {summary['endpoint']['name']} ({summary['endpoint']['url']})")
     show(f"run directory: {plan.path}")
 
 
@@ -229,5 +234,7 @@ def show_run(run: RunDir, *, as_json: bool) -> None:
         print_json({"run_dir": str(run.path), "run_id": run.run_id, "status": run.status, "metrics": metrics})
         return
     show(f"run directory: {run.path}")
+    if run.status != "finished":
+        show(f"status: {run.status}")
     for name, value in metrics.items():
         show(f"  {name}: {value}")

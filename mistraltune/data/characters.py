@@ -65,10 +65,11 @@ def escaped(text: str) -> str:
 
 def texts_of(row: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Each text that a model reads, with its place in the row."""
-    for key in ("instruction", "input", "output"):
+    for key in ("instruction", "input", "output", "prompt", "completion"):
         if isinstance(row.get(key), str):
             yield f"`{key}`", row[key]
-    messages = row.get("messages")
-    for index, message in enumerate(messages if isinstance(messages, list) else ()):
-        if isinstance(message, dict) and isinstance(message.get("content"), str | list):
-            yield f"messages[{index}].content", join_chunks(message["content"])
+    for key in ("messages", "prompt", "completion"):
+        messages = row.get(key)
+        for index, message in enumerate(messages if isinstance(messages, list) else ()):
+            if isinstance(message, dict) and isinstance(message.get("content"), str | list):
+                yield f"{key}[{index}].content", join_chunks(message["content"])

@@ -9,15 +9,20 @@ from mistraltune.data.characters import character_problems
 from mistraltune.data.conversation import Conversation, Message, ToolCall
 from mistraltune.data.findings import Finding, Problem, excerpt, type_name
 from mistraltune.data.message_rules import join_chunks, messages_problems
+from mistraltune.data.prompt_completion import joined_messages, prompt_completion_problems
 from mistraltune.data.strict_json import Json
 from mistraltune.data.tool_rules import NO_CALL_ID
 
-RowFormat = Literal["instruct", "messages"]
+RowFormat = Literal["instruct", "messages", "prompt-completion"]
 
+_INSTRUCT = ("instruction", "output")
+_PROMPT_COMPLETION = ("prompt", "completion")
+_FORMAT_FIELDS = (("messages",), _INSTRUCT, _PROMPT_COMPLETION)
 # Row fields that other tools read and this format does not: they would be lost without a word.
 _IGNORED_FIELDS: dict[RowFormat, tuple[str, ...]] = {
     "instruct": ("system", "history", "tools"),
     "messages": ("system", "functions"),
+    "prompt-completion": ("system", "history"),
 }
 
 
@@ -55,12 +60,13 @@ class RowChecker:
 
 
 def row_format(row: dict[str, Any]) -> RowFormat | None:
-    """Which of the two formats a row has; None where it has neither or both."""
+    """Which of the formats a row has; None where it has none or several."""
     is_messages = "messages" in row
     is_instruct = "output" in row and "instruction" in row
-    if is_messages == is_instruct:
+    is_completion = "completion" in row and "prompt" in row
+    if is_messages + is_instruct + is_completion != 1:
         return None
-    return "messages" if is_messages else "instruct"
+    return "messages" if is_messages else "instruct" if is_instruct else "prompt-completion"
 
 
 def row_problems(row: Json) -> list[Problem]:
@@ -72,6 +78,8 @@ def row_problems(row: Json) -> list[Problem]:
             problems = messages_problems(row["messages"], row.get("tools"))
         case "instruct":
             problems = instruct_problems(row)
+        case "prompt-completion":
+            problems = prompt_completion_problems(row)
         case _:
             return [format_problem(row)]
     if row.get("references") is not None:
@@ -80,16 +88,18 @@ def row_problems(row: Json) -> list[Problem]:
 
 
 def format_problem(row: dict[str, Any]) -> Problem:
-    """What to say of a row that has neither format or both."""
-    if "messages" in row:
-        return Problem("format", "has both `messages` and `instruction`/`output`", "keep one of the two")
+    """What to say of a row that has none of the formats or several."""
+    found = [f"`{'`/`'.join(fields)}`" for fields in _FORMAT_FIELDS if all(field in row for field in fields)]
+    if len(found) > 1:
+        return Problem("format", f"has both {found[0]} and {found[1]}", "keep one of the two")
     if "conversations" in row:
         return Problem("format", "a ShareGPT row (`conversations`)", "use `mistraltune data convert`")
-    if "instruction" in row or "output" in row:
-        missing = "output" if "instruction" in row else "instruction"
-        return Problem("format", f"`{missing}` is missing", "an instruct row has `instruction` and `output`")
-    fields = ", ".join(map(excerpt, list(row)[:8])) or "no fields"
-    return Problem("format", f"neither `messages` nor `instruction`/`output`, but {fields}")
+    for kind, (first, second) in (("an instruct", _INSTRUCT), ("a prompt-completion", _PROMPT_COMPLETION)):
+        if first in row or second in row:
+            missing = second if first in row else first
+            return Problem("format", f"`{missing}` is missing", f"{kind} row has `{first}` and `{second}`")
+    shown = ", ".join(map(excerpt, list(row)[:8])) or "no fields"
+    return Problem("format", f"neither `messages` nor `instruction`/`output` nor `prompt`/`completion`, but {shown}")
 
 
 def references_problems(references: Json) -> list[Problem]:
@@ -130,21 +140,27 @@ def ignored_field_problems(row: dict[str, Any]) -> list[Problem]:
 def parse_row(row: dict[str, Any], source: str = "") -> Conversation:
     """The conversation that a checked row stands for.
 
-    An instruct row is one user message (instruction, empty line, input) and its answer.
+    An instruct row is one user message (instruction, empty line, input) and its answer; a prompt and its completion are
+    one conversation, of which the completion is trained.
 
     Args:
         row: A row without errors.
         source: `file:line`, for error messages.
     """
-    references = tuple(row.get("references") or ())
-    if "messages" not in row:
-        question = "\n\n".join(part for part in (row["instruction"], row.get("input")) if part)
-        turns = (Message(role="user", content=question), Message(role="assistant", content=row["output"]))
-        return Conversation(messages=turns, references=references, source=source)
+    tools = row.get("tools") or ()
+    match row_format(row):
+        case "instruct":
+            tools = ()
+            question = "\n\n".join(part for part in (row["instruction"], row.get("input")) if part)
+            messages = joined_messages(question, row["output"])
+        case "prompt-completion":
+            messages = joined_messages(row["prompt"], row["completion"])
+        case _:
+            messages = row["messages"]
     return Conversation(
-        messages=tuple(map(parse_message, row["messages"])),
-        tools=tuple(map(parse_tool, row.get("tools") or ())),
-        references=references,
+        messages=tuple(map(parse_message, messages)),
+        tools=tuple(map(parse_tool, tools)),
+        references=tuple(row.get("references") or ()),
         source=source,
     )
 

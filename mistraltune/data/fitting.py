@@ -49,6 +49,17 @@ class Reopening:
     open: Callable[[], RowRenderer | None]
     fingerprint: str
 
+    def render(self) -> Render:
+        """The `render` of a renderer that is opened here.
+
+        Raises:
+            ValueError: It is another one.
+        """
+        renderer = self.open()
+        if renderer is None or renderer.fingerprint != self.fingerprint:
+            raise ValueError("this is another renderer")
+        return renderer.render
+
 
 @dataclass(frozen=True, slots=True)
 class Rules:
@@ -215,15 +226,8 @@ def measure(  # noqa: PLR0913
 
 
 def _open_work(reopening: Reopening, conversations: Sequence[Conversation], rules: Rules) -> Work[_Tally]:
-    """What measures rows in another process.
-
-    Raises:
-        ValueError: The renderer that is opened there is another one.
-    """
-    renderer = reopening.open()
-    if renderer is None or renderer.fingerprint != reopening.fingerprint:
-        raise ValueError("this is another renderer")
-    return partial(_measure_rows, conversations, renderer.render, rules)
+    """What measures rows in another process."""
+    return partial(_measure_rows, conversations, reopening.render(), rules)
 
 
 def _measure_rows(conversations: Sequence[Conversation], render: Render, rules: Rules, rows: range) -> _Tally:

@@ -10,14 +10,14 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from io import BufferedReader
 from pathlib import Path
 from typing import Any, NamedTuple, overload
 
 import jsonlines
 
-from mistraltune.data.checking import RowChecker, parse_row, row_problems
+from mistraltune.data.checking import RowChecker, RowFormat, parse_row, row_format, row_problems
 from mistraltune.data.conversation import Conversation
 from mistraltune.data.findings import Finding, Findings, counted
 from mistraltune.data.lines import MAX_LINE_BYTES, Digest, FileState, Lines, display_name, foreign_format, open_data
@@ -261,7 +261,7 @@ class ConversationFile(Sequence[Conversation]):
         """Read the file once: hash it, note where each row starts, and check each row.
 
         Args:
-            path: JSON Lines with instruct or `messages` rows.
+            path: JSON Lines with instruct, `messages` or prompt-completion rows.
             check: False leaves the rules of a row to the moment it is asked for; that it is JSON is seen either way.
 
         Raises:
@@ -290,6 +290,20 @@ class ConversationFile(Sequence[Conversation]):
         """What is known of the rows before they are tokenised, JSON-like: how many there are."""
         return {"num_rows": len(self)}
 
+    @cached_property
+    def format(self) -> RowFormat | None:
+        """The format of the first row, which a check has found in all others; None where it has none."""
+        return row_format(self.value(0))
+
+    def value(self, row: int) -> dict[str, Any]:
+        """Row `row`, counted from 0, as it stands in the file, with the fields that a conversation leaves out.
+
+        Raises:
+            DataError: The file has changed since it was opened.
+        """
+        value: dict[str, Any] = parse_line(decode(self._read(self._index.span(row))))
+        return value
+
     @overload
     def __getitem__(self, index: int) -> Conversation: ...
     @overload
@@ -305,7 +319,7 @@ class ConversationFile(Sequence[Conversation]):
         row = range(len(self))[index]
         line = self._index.line_number(row)
         name = display_name(self.path)
-        value = parse_line(decode(self._read(self._index.span(row))))
+        value = self.value(row)
         if not self._is_checked:
             _refuse_errors(Finding(name, line, *problem) for problem in row_problems(value))
         return parse_row(value, f"{name}:{line}")

@@ -14,6 +14,7 @@ from typing import Any
 from mistraltune.data.checking import format_problem, row_format, row_problems
 from mistraltune.data.findings import excerpt, type_name
 from mistraltune.data.message_rules import join_chunks
+from mistraltune.data.prompt_completion import border_problems, joined_messages
 from mistraltune.data.strict_json import Json, LineError, parse
 from mistraltune.data.tool_rules import CALL_ID
 
@@ -50,7 +51,7 @@ def to_messages(row: Json, number: int) -> Fields:
     """A row with `messages`, `tools` where it has any, and all its other fields.
 
     Args:
-        row: A parsed instruct, messages or ShareGPT row.
+        row: A parsed instruct, messages, prompt-completion or ShareGPT row.
         number: Its number; ids of tool calls that have none are made from it.
 
     Raises:
@@ -65,6 +66,8 @@ def to_messages(row: Json, number: int) -> Fields:
         messages = from_messages(fields.pop("messages"))
     elif row_format(fields) == "instruct":
         messages = from_instruct(fields)
+    elif row_format(fields) == "prompt-completion":
+        messages = from_prompt_completion(fields.pop("prompt"), fields.pop("completion"))
     else:
         problem = format_problem(row)
         raise CannotConvert(problem.rule, problem.message)
@@ -89,6 +92,16 @@ def from_instruct(fields: Fields) -> list[Fields]:
             raise CannotConvert("content", "`history` must be a list of [question, answer] pairs")
         messages += [{"role": "user", "content": turn[0]}, {"role": "assistant", "content": turn[1]}]
     return messages
+
+
+def from_prompt_completion(prompt: Json, completion: Json) -> list[Fields]:
+    """The messages of a prompt and its completion; an assistant message of the prompt gets weight 0."""
+    if type(prompt) is not type(completion) or not isinstance(prompt, str | list):
+        raise CannotConvert("content", "`prompt` and `completion` must be two texts, or two lists of messages")
+    if isinstance(prompt, list):
+        for problem in border_problems(prompt, completion):
+            raise CannotConvert(problem.rule, problem.message, problem.hint)
+    return from_messages(joined_messages(prompt, completion))
 
 
 def from_messages(messages: Json) -> list[Fields]:

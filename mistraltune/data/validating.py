@@ -26,7 +26,7 @@ class FileReport:
 
     Attributes:
         file: Its name as messages show it.
-        format: `instruct` or `messages`; None where no row could be read.
+        format: `instruct`, `messages` or `prompt-completion`; None where no row could be read.
         num_rows: Lines that hold a row, readable or not.
         findings: Errors and warnings.
         tokens: Counts of tokens and sequences, where a tokenizer was asked.

@@ -1,4 +1,4 @@
-"""Prompts from a file: plain lines, or rows in the `messages` format."""
+"""Prompts from a file: plain lines, or rows as they are trained on, with or without an answer."""
 
 from __future__ import annotations
 
@@ -69,4 +69,7 @@ def answered(row: Any) -> Any:
     if isinstance(messages, list) and messages and isinstance(messages[-1], dict):
         is_open = messages[-1].get("role") in ("user", "tool")
         return {**row, "messages": [*messages, {"role": "assistant", "content": "-"}]} if is_open else row
+    if "prompt" in row:
+        anything = "-" if isinstance(row["prompt"], str) else [{"role": "assistant", "content": "-"}]
+        return {**row, "completion": row.get("completion") or anything}
     return {**row, "output": row.get("output") or "-"} if "instruction" in row else row

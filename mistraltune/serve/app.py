@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
@@ -23,16 +25,13 @@ from mistraltune.serve.files import Files, file_routes
 from mistraltune.serve.jobs import Jobs, job_routes
 from mistraltune.serve.metrics import metric_routes
 from mistraltune.serve.models import Models, model_routes
-from mistraltune.serve.refusals import add_refusals
+from mistraltune.serve.refusals import RefusalReply, add_refusals
 from mistraltune.serve.security import Guard
 from mistraltune.serve.store import Store
 from mistraltune.serve.supervisor import Supervisor
 from mistraltune.settings import ServerSettings
 
-REFUSED = {
-    "description": "An error: `message` says what, where and what to do; `detail` lists the problems of a 422.",
-    "content": {"application/json": {"schema": {"type": "object", "required": ["object", "message", "type"]}}},
-}
+REFUSED = {"model": RefusalReply, "description": "The request is refused."}
 
 
 @dataclass(frozen=True)
@@ -142,3 +141,13 @@ def create_app(server: Server, *, key: str, hosts: Collection[str] = ()) -> Fast
         return {"status": "ok"}
 
     return app
+
+
+def describe_api() -> dict[str, Any]:
+    """The OpenAPI document of any server: it depends on the version alone."""
+    with TemporaryDirectory() as folder:
+        server = open_server(Path(folder), ServerSettings(), catalogue={})
+        try:
+            return create_app(server, key="").openapi()
+        finally:
+            server.store.close()

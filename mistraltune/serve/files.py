@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Literal
 from urllib.parse import quote
 from uuid import uuid4
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import FileResponse, Response
 from starlette.concurrency import run_in_threadpool
+from typing_extensions import TypedDict
 
 from mistraltune.data.validating import RowFingerprints, check_file
 from mistraltune.publishing import discard, publish_dir, publish_text
@@ -39,6 +40,46 @@ UPLOAD_FORM = {
         },
     }
 }
+
+
+class FileReply(TypedDict):
+    """A file as clients old and new read it."""
+
+    id: str
+    object: Literal["file"]
+    bytes: int
+    size_bytes: int
+    created_at: int
+    filename: str
+    purpose: Literal["fine-tune"]
+    sample_type: Literal["instruct"]
+    source: Literal["upload"]
+    num_lines: int
+    mimetype: str | None
+    signature: str
+    deleted: Literal[False]
+
+
+class FileList(TypedDict):
+    """Files, newest first."""
+
+    object: Literal["list"]
+    data: list[FileReply]
+    total: int | None
+
+
+class FileAddress(TypedDict):
+    """Where a file's content is."""
+
+    url: str
+
+
+class FileDeleted(TypedDict):
+    """A file that is gone."""
+
+    id: str
+    object: Literal["file"]
+    deleted: Literal[True]
 
 
 class Files:
@@ -126,7 +167,7 @@ def count_sound_rows(upload: Upload) -> int:
     raise Refusal(422, f"{report.findings.num_errors:,} errors in the file; {first}", details=details)
 
 
-def reply(record: FileRecord) -> dict[str, Any]:
+def reply(record: FileRecord) -> FileReply:
     """A file as clients old and new read it."""
     return {
         "id": record.id,
@@ -150,7 +191,7 @@ def file_routes(files: Files, settings: ServerSettings) -> APIRouter:
     routes = APIRouter(prefix="/v1/files", tags=["files"])
 
     @routes.post("", openapi_extra=UPLOAD_FORM)
-    async def upload(request: Request) -> dict[str, Any]:
+    async def upload(request: Request) -> FileReply:
         """Upload rows, JSON Lines; the same name and content again is the same file."""
         async with receive_upload(request, folder=files.folder, settings=settings) as uploaded:
             return reply(await run_in_threadpool(files.keep, uploaded))
@@ -165,7 +206,7 @@ def file_routes(files: Files, settings: ServerSettings) -> APIRouter:
         search: str | None = None,
         purpose: str | None = None,
         mimetypes: Annotated[list[str] | None, Query()] = None,
-    ) -> dict[str, Any]:
+    ) -> FileList:
         """The files, newest first."""
         found = [
             file
@@ -180,7 +221,7 @@ def file_routes(files: Files, settings: ServerSettings) -> APIRouter:
         return {"object": "list", "data": data, "total": len(found) if include_total else None}
 
     @routes.get("/{file_id}")
-    def retrieve(file_id: str) -> dict[str, Any]:
+    def retrieve(file_id: str) -> FileReply:
         """One file's facts."""
         return reply(files.find(file_id))
 
@@ -192,13 +233,13 @@ def file_routes(files: Files, settings: ServerSettings) -> APIRouter:
         return FileResponse(files.path(file_id), media_type="application/octet-stream", headers=headers)
 
     @routes.get("/{file_id}/url")
-    def url(file_id: str, request: Request) -> dict[str, str]:
+    def url(file_id: str, request: Request) -> FileAddress:
         """Where the content is; fetching it takes the key, as everything here does."""
         files.find(file_id)
         return {"url": str(request.url.replace(path=f"/v1/files/{file_id}/content", query=""))}
 
     @routes.delete("/{file_id}")
-    def delete(file_id: str) -> dict[str, Any]:
+    def delete(file_id: str) -> FileDeleted:
         """Delete a file."""
         files.delete(file_id)
         return {"id": file_id, "object": "file", "deleted": True}

@@ -13,13 +13,22 @@ from uuid import uuid4
 
 from fastapi import APIRouter, Header, Query
 
-from mistraltune.config import dump_yaml
+from mistraltune.configuring import dump_yaml
 from mistraltune.publishing import naming_failed_writes, publish_dir, publish_text
 from mistraltune.results import ModelRef
 from mistraltune.serve import trainers
 from mistraltune.serve.catalogue import describe_unknown
 from mistraltune.serve.files import Files
-from mistraltune.serve.job_replies import DETAILS, describe_details, describe_dry_run, describe_job
+from mistraltune.serve.job_replies import (
+    DETAILS,
+    DryRunReply,
+    JobDetails,
+    JobList,
+    JobReply,
+    describe_details,
+    describe_dry_run,
+    describe_job,
+)
 from mistraltune.serve.job_requests import JobRequest
 from mistraltune.serve.mapping import CONFIG_FILE, TRAIN_FILE, VAL_FILE, map_hyperparameters, read_plan
 from mistraltune.serve.records import DataPlan, JobRecord
@@ -225,7 +234,7 @@ def job_routes(jobs: Jobs, supervisor: Supervisor) -> APIRouter:
     routes = APIRouter(prefix="/v1/fine_tuning/jobs", tags=["jobs"])
 
     @routes.post("")
-    def create(request: JobRequest, dry_run: bool | None = None, user_agent: UserAgent = "") -> dict[str, Any]:
+    def create(request: JobRequest, dry_run: bool | None = None, user_agent: UserAgent = "") -> JobReply | DryRunReply:
         """Make a job, or with `dry_run` only say what it would do."""
         if dry_run:
             return describe_dry_run(jobs.measure(request))
@@ -244,7 +253,7 @@ def job_routes(jobs: Jobs, supervisor: Supervisor) -> APIRouter:
         wandb_name: str | None = None,
         suffix: str | None = None,
         user_agent: UserAgent = "",
-    ) -> dict[str, Any]:
+    ) -> JobList:
         """The jobs, newest first."""
         after, before = read_time(created_after, "created_after"), read_time(created_before, "created_before")
         chosen = [
@@ -262,23 +271,23 @@ def job_routes(jobs: Jobs, supervisor: Supervisor) -> APIRouter:
         return {"object": "list", "total": len(found), "data": found[page * page_size : (page + 1) * page_size]}
 
     @routes.get("/{job_id}")
-    def get(job_id: str, user_agent: UserAgent = "") -> dict[str, Any]:
+    def get(job_id: str, user_agent: UserAgent = "") -> JobDetails:
         """One job, with its events and checkpoints."""
         return details(jobs.find(job_id), user_agent)
 
     @routes.post("/{job_id}/start")
-    def start(job_id: str, user_agent: UserAgent = "") -> dict[str, Any]:
+    def start(job_id: str, user_agent: UserAgent = "") -> JobDetails:
         """Let a job run that was made with `auto_start` false."""
         with refusing_illegal_steps("started"):
             return details(supervisor.begin(jobs.find(job_id)), user_agent)
 
     @routes.post("/{job_id}/cancel")
-    def cancel(job_id: str, user_agent: UserAgent = "") -> dict[str, Any]:
+    def cancel(job_id: str, user_agent: UserAgent = "") -> JobDetails:
         """Stop a job; a running one saves a checkpoint first."""
         with refusing_illegal_steps("cancelled"):
             return details(supervisor.cancel(jobs.find(job_id)), user_agent)
 
-    def details(job: JobRecord, user_agent: str) -> dict[str, Any]:
+    def details(job: JobRecord, user_agent: str) -> JobDetails:
         return describe_details(job, jobs.store.events(job.id, names=DETAILS), user_agent=user_agent)
 
     return routes

@@ -6,7 +6,8 @@ import math
 from pathlib import Path
 from typing import Any
 
-from mistraltune.config import TrainConfig, train_config_type, validate
+from mistraltune.config import TrainConfig, train_config_type
+from mistraltune.configuring import validate
 from mistraltune.registry import get_backend
 from mistraltune.results import ModelRef
 from mistraltune.serve.job_requests import JobRequest

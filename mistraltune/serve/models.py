@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NotRequired
 
 from fastapi import APIRouter
+from typing_extensions import TypedDict
 
 from mistraltune.results import ModelRef
 from mistraltune.runs import RunDir
@@ -17,7 +18,76 @@ from mistraltune.serve.records import JobRecord, Status
 from mistraltune.serve.refusals import Refusal
 from mistraltune.serve.store import Store
 
-CAPABILITIES = {
+
+class Capabilities(TypedDict):
+    """What a model can be asked for."""
+
+    completion_chat: bool
+    completion_fim: bool
+    function_calling: bool
+    fine_tuning: bool
+    classification: bool
+    vision: bool
+
+
+class Model(TypedDict):
+    """What every model says."""
+
+    id: str
+    object: Literal["model"]
+    created: int
+    owned_by: str
+    capabilities: Capabilities
+    name: str | None
+    description: str | None
+    aliases: list[str]
+
+
+class ModelCard(Model):
+    """A model in the list of models; the last fields are those of a fine-tuned one."""
+
+    default_model_temperature: float
+    type: Literal["base", "fine-tuned"]
+    job: NotRequired[str]
+    root: NotRequired[str]
+    archived: NotRequired[bool]
+
+
+class ModelList(TypedDict):
+    """All models."""
+
+    object: Literal["list"]
+    data: list[ModelCard]
+
+
+class TunedModelReply(Model):
+    """A fine-tuned model as its own routes tell it."""
+
+    job: str
+    root: str
+    archived: bool
+    workspace_id: str
+    root_version: str
+    model_type: Literal["completion"]
+
+
+class ModelArchived(TypedDict):
+    """Whether a model may be asked."""
+
+    id: str
+    object: Literal["model"]
+    archived: bool
+
+
+class ModelDeleted(TypedDict):
+    """A model that is served no longer."""
+
+    id: str
+    object: Literal["model"]
+    deleted: Literal[True]
+
+
+CAPABILITIES: Capabilities = {
     "completion_chat": True,
     "completion_fim": False,
     "function_calling": True,
@@ -86,18 +156,18 @@ def model_routes(models: Models) -> APIRouter:
     routes = APIRouter(prefix="/v1", tags=["models"])
 
     @routes.get("/models")
-    def list_models() -> dict[str, Any]:
+    def list_models() -> ModelList:
         """All models."""
         tuned = [describe_card(job) for job in models.tuned()]
         return {"object": "list", "data": [*map(describe_base, models.catalogue), *tuned]}
 
     @routes.get("/models/{model_id}")
-    def get(model_id: str) -> dict[str, Any]:
+    def get(model_id: str) -> ModelCard:
         """One model."""
         return describe_base(model_id) if model_id in models.catalogue else describe_card(models.job_of(model_id))
 
     @routes.delete("/models/{model_id}")
-    def delete(model_id: str) -> dict[str, Any]:
+    def delete(model_id: str) -> ModelDeleted:
         """Serve a fine-tuned model no longer; its run directory stays where it is."""
         if model_id in models.catalogue:
             raise Refusal(409, f"{model_id} is a base model; only fine-tuned ones can be deleted")
@@ -105,18 +175,18 @@ def model_routes(models: Models) -> APIRouter:
         return {"id": model_id, "object": "model", "deleted": True}
 
     @routes.patch("/fine_tuning/models/{model_id}")
-    def update(model_id: str, changes: ModelChanges) -> dict[str, Any]:
+    def update(model_id: str, changes: ModelChanges) -> TunedModelReply:
         """Name and describe a fine-tuned model."""
         return describe_tuned(models.change(model_id, changes.model_dump(exclude_unset=True)))
 
     @routes.post("/fine_tuning/models/{model_id}/archive")
-    def archive(model_id: str) -> dict[str, Any]:
+    def archive(model_id: str) -> ModelArchived:
         """Keep a model from being asked."""
         models.change(model_id, {"is_archived": True})
         return {"id": model_id, "object": "model", "archived": True}
 
     @routes.delete("/fine_tuning/models/{model_id}/archive")
-    def unarchive(model_id: str) -> dict[str, Any]:
+    def unarchive(model_id: str) -> ModelArchived:
         """Let it be asked again."""
         models.change(model_id, {"is_archived": False})
         return {"id": model_id, "object": "model", "archived": False}
@@ -124,7 +194,7 @@ def model_routes(models: Models) -> APIRouter:
     return routes
 
 
-def describe_base(name: str) -> dict[str, Any]:
+def describe_base(name: str) -> ModelCard:
     """A base model in the list of models."""
     return {
         "id": name,
@@ -140,7 +210,7 @@ def describe_base(name: str) -> dict[str, Any]:
     }
 
 
-def describe_card(job: JobRecord) -> dict[str, Any]:
+def describe_card(job: JobRecord) -> ModelCard:
     """A fine-tuned model in the list of models."""
     return {
         **describe_base(str(job.fine_tuned_model)),
@@ -155,10 +225,20 @@ def describe_card(job: JobRecord) -> dict[str, Any]:
     }
 
 
-def describe_tuned(job: JobRecord) -> dict[str, Any]:
+def describe_tuned(job: JobRecord) -> TunedModelReply:
     """A fine-tuned model as its own routes tell it."""
-    card = describe_card(job)
-    return {key: value for key, value in card.items() if key not in ("type", "default_model_temperature")} | {
+    return {
+        "id": str(job.fine_tuned_model),
+        "object": "model",
+        "created": job.modified_at,
+        "owned_by": "selfhost",
+        "capabilities": CAPABILITIES,
+        "name": job.tuned.name,
+        "description": job.tuned.description,
+        "aliases": [],
+        "job": job.id,
+        "root": job.request.model,
+        "archived": job.tuned.is_archived,
         "workspace_id": "selfhost",
         "root_version": "",
         "model_type": "completion",

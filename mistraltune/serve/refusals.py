@@ -4,18 +4,36 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Literal, NotRequired
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from typing_extensions import TypedDict
 
 from mistraltune.errors import LockedError, MistralTuneError, TemporaryError
 from mistraltune.secrets import masked
 
-Detail = dict[str, Any]
-"""One problem of a request: `type`, `loc` (where), `msg`, perhaps `ctx`."""
+
+class Detail(TypedDict):
+    """One problem of a request: its kind, where it is, what is wrong."""
+
+    type: str
+    loc: list[str | int]
+    msg: str
+
+
+class RefusalReply(TypedDict):
+    """An error: `message` says what, where and what to do; `detail` lists the problems of a 422."""
+
+    object: Literal["error"]
+    message: str
+    type: str
+    param: None
+    code: None
+    detail: NotRequired[list[Detail]]
+
 
 KINDS = {
     400: "invalid_request_error",
@@ -49,7 +67,7 @@ class Refusal(Exception):  # noqa: N818 - an answer, not a fault
 
     def response(self) -> JSONResponse:
         """The answer as it goes out."""
-        body: dict[str, Any] = {
+        body: RefusalReply = {
             "object": "error",
             "message": self.message,
             "type": KINDS.get(self.status, "server_error" if self.status >= 500 else "invalid_request_error"),
@@ -84,7 +102,7 @@ def add_refusals(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def list_problems(request: Request, error: RequestValidationError) -> JSONResponse:
-        details = [
+        details: list[Detail] = [
             {"type": each["type"], "loc": list(each["loc"]), "msg": each["msg"].removeprefix("Value error, ")}
             for each in error.errors()  # without `input`: it may hold a key
         ]

@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from mistraltune.backends.local import LocalBackend, LocalOptions
-from mistraltune.config import load_config, train_config_type
+from mistraltune.config import train_config_type
+from mistraltune.configuring import load_config
 from mistraltune.results import ModelRef, TrainResult
 from mistraltune.runs import METADATA, RunDir
 from mistraltune.training import facts, make_plan, rerunnable

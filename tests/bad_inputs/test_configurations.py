@@ -12,7 +12,8 @@ from typing import NamedTuple
 import pytest
 
 from mistraltune.backends.local import LocalOptions
-from mistraltune.config import TrainConfig, load_config, train_config_type
+from mistraltune.config import TrainConfig, train_config_type
+from mistraltune.configuring import load_config
 from mistraltune.errors import ConfigError, ExitCode
 
 CommandLine = Callable[..., subprocess.CompletedProcess[str]]

@@ -64,7 +64,7 @@ def test_all_errors_are_listed_with_line_rule_and_advice_and_end_with_exit_code_
     done = data(tmp_path, "validate", "bad.jsonl")
     assert done.stdout == (
         "bad.jsonl:3 json Expecting property name enclosed in double quotes at column 36; remove the comma before it\n"
-        "bad.jsonl:4 format neither `messages` nor `instruction`/`output`, but 'text'\n"
+        "bad.jsonl:4 format neither `messages` nor `instruction`/`output` nor `prompt`/`completion`, but 'text'\n"
         "bad.jsonl:2 blank-line warning: a blank line\n"
         "bad.jsonl:5 duplicate warning: the same row as bad.jsonl:1\n"
         "bad.jsonl: 4 rows (instruct), 2 errors, 2 warnings\n"
@@ -145,6 +145,47 @@ def test_checking_without_a_tokenizer_imports_nothing_heavy(tmp_path: Path):
         [sys.executable, "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True, check=False
     )
     assert done.stdout.endswith("\n[]\n")
+
+
+# stats
+
+
+def test_stats_show_figures_a_histogram_and_what_files_share(tmp_path: Path):
+    write(tmp_path / "train.jsonl", row("a"), row("b"), row("long " * 30))
+    write(tmp_path / "val.jsonl", row("A"), row("c"))
+    done = data(tmp_path, "stats", "train.jsonl", "val.jsonl", "--max-length", "20")
+    assert done.returncode == 0
+    assert (
+        done.stdout
+        == (
+            "train.jsonl\n"
+            "  3 rows (instruct), 0 duplicates\n"
+            "  3 sequences, 48 tokens, 6 of them trained (12.5%)\n"
+            "  tokens a sequence: 6 to 36, mean 16.0, p5 6, p25 6, p50 6, p75 36, p95 36, p99 36\n"
+            "  longer than 20 tokens: 1 row\n"
+            "  steps an epoch: 1 of 16 rows\n"
+            "  6 to 7   2   ████████████████████████████████████████\n"
+        )
+        + done.stdout[done.stdout.index("  8 to 9") :]
+    )
+    assert done.stdout.endswith("val.jsonl: 1 row of it is in train.jsonl too\n")
+    assert done.stderr == "tokens of tekken\ntrain.jsonl:3 has 36 tokens\n"
+
+
+def test_stats_as_json_are_one_object(tmp_path: Path):
+    write(tmp_path / "train.jsonl", row("a"), row("a"))
+    stats = json.loads(data(tmp_path, "stats", "train.jsonl", "--tokenizer", "v3", "--json").stdout)
+    (file,) = stats["files"]
+    assert (stats["tokenizer"], stats["overlaps"]) == ("v3", [])
+    assert (file["file"], file["num_rows"], file["num_duplicates"]) == ("train.jsonl", 2, 1)
+    assert sum(bin_["count"] for bin_ in file["lengths"]["bins"]) == file["num_sequences"] == 2
+    assert "keys" not in file
+
+
+def test_stats_of_bad_rows_are_refused(tmp_path: Path):
+    write(tmp_path / "train.jsonl", {})
+    done = data(tmp_path, "stats", "train.jsonl")
+    assert (done.returncode, done.stdout) == (3, "")
 
 
 # convert

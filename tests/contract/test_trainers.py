@@ -11,7 +11,8 @@ import pytest
 from mistraltune_echo import EchoBackend
 
 from mistraltune.backends.local import LocalBackend
-from mistraltune.config import TrainConfig, load_config, train_config_type
+from mistraltune.config import TrainConfig, train_config_type
+from mistraltune.configuring import load_config
 from mistraltune.errors import Stopped
 from mistraltune.interfaces import Backend, Sampling
 from mistraltune.runs import RunDir

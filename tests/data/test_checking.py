@@ -53,6 +53,9 @@ def changed(message: dict[str, Any], **fields: Any) -> dict[str, Any]:
         chat(USER, changed(CALLING, content=None), RESULT, USER, ANSWER, tools=[TOOL]),
         chat({"role": "system", "content": "s"}, {"role": "system", "content": "t"}, USER, ANSWER),
         chat(USER, USER, ANSWER, ANSWER),
+        {"prompt": "a", "completion": "b", "references": ["c"]},
+        {"prompt": [{"role": "system", "content": "s"}, USER], "completion": [ANSWER]},
+        {"prompt": [USER, ANSWER, USER], "completion": [CALLING, RESULT, ANSWER], "tools": [TOOL]},
     ],
 )
 def test_good_rows_have_no_errors(row: dict[str, Any]):
@@ -68,7 +71,19 @@ def test_good_rows_have_no_errors(row: dict[str, Any]):
         (1, ["not-an-object"]),
         ({}, ["format"]),
         ({"instruction": "a"}, ["format"]),
-        ({"prompt": "a", "completion": "b"}, ["format"]),
+        ({"prompt": "a", "completion": "b", "messages": [USER, ANSWER]}, ["format"]),
+        ({"prompt": "a", "completion": "b", "instruction": "a", "output": "b"}, ["format"]),
+        ({"prompt": "a"}, ["format"]),
+        ({"prompt": "a", "chosen": "b", "rejected": "c"}, ["format"]),
+        ({"prompt": "", "completion": ""}, ["content", "content"]),
+        ({"prompt": "a", "completion": [ANSWER]}, ["content"]),
+        ({"prompt": 1, "completion": None}, ["content"]),
+        ({"prompt": [], "completion": [ANSWER]}, ["content"]),
+        ({"prompt": [USER, ANSWER], "completion": [ANSWER]}, ["order"]),
+        ({"prompt": [USER], "completion": [USER, ANSWER]}, ["order"]),
+        ({"prompt": [USER, changed(ANSWER, weight=1), USER], "completion": [ANSWER]}, ["weight"]),
+        ({"prompt": [USER], "completion": [changed(ANSWER, weight=0)]}, ["weight"]),
+        ({"prompt": "a", "completion": "b", "tools": "x"}, ["tools"]),
         ({"conversations": []}, ["format"]),
         ({"instruction": "a", "output": "b", "messages": []}, ["format"]),
         ({"instruction": 1, "output": None}, ["content", "content"]),
@@ -251,6 +266,30 @@ def test_a_row_of_messages_keeps_everything_that_a_model_reads():
         Message(role="assistant", tool_calls=(ToolCall("", "f", '{"x": "é"}'),)),
     )
     assert conversation.tools == ({"type": "function", "function": {"name": "weather", "parameters": {}}},)
+
+
+def test_a_prompt_and_its_completion_are_a_conversation_of_which_the_completion_is_trained():
+    texts = parse_row({"prompt": "a", "completion": " b"}, "x:1")
+    assert texts.messages == (Message(role="user", content="a"), Message(role="assistant", content=" b"))
+    lists = parse_row({"prompt": [USER, ANSWER, USER], "completion": [CALLING, RESULT, ANSWER], "tools": [TOOL]})
+    assert [(message.role, message.weight) for message in lists.messages] == [
+        ("user", 1),
+        ("assistant", 0),
+        ("user", 1),
+        ("assistant", 1),
+        ("tool", 1),
+        ("assistant", 1),
+    ]
+    assert lists.tools == (TOOL,)
+    assert parse_row(chat(USER, ANSWER, instruction="kept as it is", tools=[TOOL])).tools == (TOOL,)
+
+
+def test_a_problem_of_a_completion_is_told_by_its_place_in_the_completion():
+    row = {"prompt": [USER], "completion": [ANSWER, USER, changed(ANSWER, content=7)]}
+    (problem,) = row_problems(row)
+    assert problem.message.startswith("completion[2].content must be text")
+    (problem,) = row_problems({"prompt": [changed(USER, name="Ann")], "completion": [ANSWER]})
+    assert problem.message.startswith("prompt[0] has the field 'name'")
 
 
 # Agreement with mistral-common

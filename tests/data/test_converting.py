@@ -94,6 +94,18 @@ def test_an_instruct_row_becomes_messages_and_keeps_its_other_fields(tmp_path: P
     ]
 
 
+def test_a_prompt_and_its_completion_become_messages(tmp_path: Path):
+    user, assistant = {"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}
+    rows = [
+        {"prompt": "a", "completion": "b", "id": 1},
+        {"prompt": [user, assistant, user], "completion": [assistant]},
+    ]
+    assert converted(tmp_path, *rows) == [
+        {"messages": [user, assistant], "id": 1},
+        {"messages": [user, {**assistant, "weight": 0}, user, assistant]},
+    ]
+
+
 def test_system_and_history_of_an_instruct_row_become_messages(tmp_path: Path):
     row = {"instruction": "c", "input": "", "output": "d", "system": "s", "history": [["a", "b"]]}
     (result,) = converted(tmp_path, row)

@@ -16,6 +16,7 @@ from mistral_common.protocol.instruct.request import ChatCompletionRequest
 from mistral_common.protocol.instruct.validator import ValidationMode
 from mistral_common.tokens.tokenizers.mistral import MistralTokenizer
 
+from mistraltune.data.checking import parse_row
 from mistraltune.data.conversation import Conversation, Message, ToolCall, ask
 from mistraltune.data.converting import convert_file
 from mistraltune.data.reading import ConversationFile
@@ -530,3 +531,16 @@ def test_every_row_of_the_instruct_data_renders_with_tekken(tmp_path: Path, file
         trained = "".join(trained_text(renderer, conversation))
         assert trained.count("</s>") == len(said)
         assert all(text in trained for text in said)
+
+
+def test_only_the_completion_of_a_prompt_is_trained_whatever_stands_in_the_prompt():
+    prompt = [
+        {"role": "user", "content": "one"},
+        {"role": "assistant", "content": "two"},
+        {"role": "user", "content": "three"},
+    ]
+    row = {"prompt": prompt, "completion": [{"role": "assistant", "content": "four"}]}
+    renderer = MistralRenderer.from_name("tekken")
+    (sequence,) = renderer.render(parse_row(row))
+    trained = [token for token, is_trained in zip(sequence.token_ids, sequence.loss_mask, strict=True) if is_trained]
+    assert renderer.decode(trained, skip_special_tokens=False) == "four</s>"

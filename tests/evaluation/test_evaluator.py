@@ -3,7 +3,7 @@ from scripted import ScriptedModel, row, tool_row
 
 from mistraltune.data.conversation import Conversation, Message, ToolCall
 from mistraltune.errors import DataError
-from mistraltune.evaluation.evaluator import TextEvaluator, message_dicts
+from mistraltune.evaluation.evaluator import TextEvaluator
 from mistraltune.evaluation.intervals import wilson_interval
 from mistraltune.evaluation.rows import LazyRows
 from mistraltune.interfaces import Sampling

@@ -3,7 +3,7 @@ import json
 import pytest
 from scripted import register, write_rows, write_script
 
-from mistraltune.config import dump_yaml
+from mistraltune.configuring import dump_yaml
 from mistraltune.data.conversation import ask
 from mistraltune.errors import ConfigError, DataError
 from mistraltune.evaluation.prompts import read_prompts
@@ -202,6 +202,14 @@ def test_prompts_are_read_from_rows_with_or_without_an_answer(tmp_path):
         ["user"],
         ["user", "assistant", "user"],
     ]
+
+
+def test_prompts_are_read_from_prompt_rows_with_or_without_a_completion(tmp_path):
+    path = tmp_path / "prompts.jsonl"
+    user = {"role": "user", "content": "q"}
+    rows = [{"prompt": "q"}, {"prompt": "q", "completion": "a"}, {"prompt": [user]}]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert [prompt.messages for prompt in read_prompts(path)] == [ask("q").messages] * 3
 
 
 def test_prompts_that_cannot_be_used_are_refused(tmp_path):

@@ -131,11 +131,11 @@ def deaf_to_signals() -> None:
 
 def never_locked() -> None:
     """Every process believes that a run is its own."""
-    from mistraltune.runs import RunDir
+    from mistraltune.run_lock import RunLock
 
     @contextlib.contextmanager
-    def alone(self: RunDir) -> Iterator[None]:
+    def alone(self: RunLock) -> Iterator[None]:
         yield
 
-    RunDir.locked = alone  # type: ignore[method-assign]
-    RunDir.is_locked = lambda self: False  # type: ignore[method-assign]
+    RunLock.held = alone  # type: ignore[method-assign]
+    RunLock.is_held = lambda self: False  # type: ignore[method-assign]

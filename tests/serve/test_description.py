@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
+from collections.abc import Callable
 
 import httpx2
 import pytest
 from serving import Serving, rows
+
+CommandLine = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.mark.parametrize("path", ["/openapi.json", "/docs", "/metrics"])
@@ -25,6 +30,21 @@ def test_the_document_names_every_route_and_the_page_too(server: Serving) -> Non
         assert path in page
     assert "<script" not in page
     assert re.findall(r'(?:src|href)="([^"]*)"', page) == ["/openapi.json"]
+
+
+def test_every_reply_in_json_is_described_field_by_field(server: Serving) -> None:
+    document = server.ok("GET", "/openapi.json")
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            for kind, content in operation["responses"]["200"].get("content", {}).items():
+                schema = content["schema"]
+                is_described = "$ref" in schema or "$ref" in schema.get("anyOf", [{}])[0]
+                assert is_described or kind != "application/json" or path == "/healthz", (method, path)
+
+
+def test_the_document_needs_no_server(server: Serving, mistraltune: CommandLine) -> None:
+    outcome = mistraltune("serve", "openapi")
+    assert json.loads(outcome.stdout) == server.ok("GET", "/openapi.json")
 
 
 def test_figures_follow_what_happens(server: Serving) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from mistraltune.config import load_config, train_config_type
+from mistraltune.config import train_config_type
+from mistraltune.configuring import load_config
 from mistraltune.registry import get_backend
 from mistraltune.results import ModelRef
 from mistraltune.serve.catalogue import PUBLIC_NAMES, describe_unknown, make_catalogue
@@ -59,7 +60,7 @@ def test_each_hyperparameter_has_its_place(
 
 
 def test_a_mapped_training_is_a_configuration_that_train_local_takes(tmp_path: Path) -> None:
-    from mistraltune.config import dump_yaml
+    from mistraltune.configuring import dump_yaml
     from mistraltune.training import rerunnable
 
     config = mapped(tmp_path, training_steps=5)

@@ -31,6 +31,8 @@ SUNSET_HINT = (
     "and `mistraltune train local` needs no API"
 )
 
+RERUN = "the same command may be run again"
+
 _ESCAPE_SEQUENCE = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)")
 
 
@@ -42,8 +44,10 @@ class BusyError(TemporaryError):
         retry_after: The header of that name, as it came.
     """
 
-    def __init__(self, message: str, *, status: int | None = None, retry_after: str | None = None) -> None:
-        super().__init__(message, hint="the same command may be run again")
+    def __init__(
+        self, message: str, *, status: int | None = None, retry_after: str | None = None, hint: str = RERUN
+    ) -> None:
+        super().__init__(message, hint=hint)
         self.status = status
         self.retry_after = retry_after
 
@@ -168,11 +172,15 @@ def understanding(endpoint: Endpoint) -> Iterator[None]:
         raise BadResponseError(f"{endpoint.url} answers what cannot be decoded") from error
     except (httpx2.TransportError, httpx2.StreamError, sdk_errors.NoResponseError) as error:
         reason = plain(str(error)) or type(error).__name__
-        raise BusyError(f"{endpoint.url} cannot be reached: {reason}") from error
+        is_unserved = isinstance(error, httpx2.ConnectError) and endpoint.is_loopback
+        hint = f"is `mistraltune serve`, or what else is to answer there, running? {RERUN}" if is_unserved else RERUN
+        raise BusyError(f"{endpoint.url} cannot be reached: {reason}", hint=hint) from error
     except sdk_errors.MistralError as error:  # of another shape, as `refuse_failure` has raised for every failure
         raise BadResponseError(bad_shape(endpoint, error.raw_response)) from error
     except (ValidationError, json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise BadResponseError(f"{endpoint.url} answers what the protocol does not know: {first_problem(error)}") from error
+        raise BadResponseError(
+            f"{endpoint.url} answers what the protocol does not know: {first_problem(error)}"
+        ) from error
 
 
 def bad_shape(endpoint: Endpoint, response: httpx2.Response) -> str:

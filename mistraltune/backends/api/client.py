@@ -19,7 +19,7 @@ from mistralai.client.utils.logger import NoOpLogger
 from mistraltune.backends.api.answers import JOB_ROUTES, understanding
 from mistraltune.backends.api.connection import LONG, ORDINARY, Patience, open_http
 from mistraltune.backends.api.endpoints import Endpoint
-from mistraltune.backends.api.retrying import SYSTEM_CLOCK, Clock, Retrier
+from mistraltune.backends.api.retrying import Retrier
 from mistraltune.backends.api.wire import Job, JobPage, ModelCard, RemoteFile
 
 T = TypeVar("T")
@@ -37,20 +37,16 @@ class ApiClient:
 
     Args:
         endpoint: Where it is.
-        clock: Time.
+        retry: How often to try again.
         patience: How long to wait for answers.
-        seed: Of the jitter between tries.
 
     Raises:
         ConfigError: The endpoint's key is missing, or cannot be one.
     """
 
-    def __init__(
-        self, endpoint: Endpoint, *, clock: Clock = SYSTEM_CLOCK, patience: Patience = ORDINARY, seed: int | None = None
-    ) -> None:
+    def __init__(self, endpoint: Endpoint, *, retry: Retrier | None = None, patience: Patience = ORDINARY) -> None:
         self.endpoint = endpoint
-        self.clock = clock
-        self.retry = Retrier(clock, seed=seed)
+        self.retry = retry or Retrier()
         self._patience = patience
         self._http = open_http(endpoint, patience)
         self._sdk = Mistral(api_key=NO_KEY, server_url=endpoint.url, client=self._http, debug_logger=NoOpLogger())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -54,6 +55,15 @@ def open_http(endpoint: Endpoint, patience: Patience = ORDINARY) -> httpx2.Clien
         if key:
             request.headers["authorization"] = f"Bearer {key}"
 
+    def name_seed(request: httpx2.Request) -> None:
+        # Mistral's client has its own name for it; OpenAI's servers (vLLM, SGLang, llama.cpp) would pass that over.
+        if request.url.path.endswith("/chat/completions") and b'"random_seed"' in request.content:
+            body = json.loads(request.content)
+            body["seed"] = body.pop("random_seed")
+            content = json.dumps(body).encode()
+            request.headers["content-length"] = str(len(content))
+            request.stream = httpx2.ByteStream(content)
+
     def bound(response: httpx2.Response) -> None:
         encoding = response.headers.get("content-encoding", "identity").lower()
         if encoding != "identity":  # which was not asked for, and may unpack to any size
@@ -68,7 +78,7 @@ def open_http(endpoint: Endpoint, patience: Patience = ORDINARY) -> httpx2.Clien
         timeout=httpx2.Timeout(patience.read, connect=patience.connect, pool=None),
         follow_redirects=False,
         trust_env=not endpoint.is_loopback,
-        event_hooks={"request": [authorise], "response": [bound]},
+        event_hooks={"request": [authorise, *([] if endpoint.is_mistral else [name_seed])], "response": [bound]},
     )
 
 

@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator
 
-from mistraltune.config import Config, read_yaml, refuse_secrets, validate
+from mistraltune.config import Config
+from mistraltune.configuring import read_yaml, refuse_secrets, validate
 from mistraltune.errors import ConfigError
 from mistraltune.secrets import is_secret_variable
 from mistraltune.settings import config_dir, read_key
@@ -45,7 +46,7 @@ def base_url(text: str) -> str:
     return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/').removesuffix('/v1').rstrip('/')}"
 
 
-def key_variable(text: str) -> str:
+def secret_variable(text: str) -> str:
     """The name of a variable that holds a key, and is therefore masked in every message.
 
     Raises:
@@ -61,7 +62,7 @@ class EndpointEntry(Config):
 
     url: Annotated[str, AfterValidator(base_url)]
     """Address of the API, with or without its `/v1`."""
-    key_variable: Annotated[str, AfterValidator(key_variable)] | None = None
+    key_variable: Annotated[str, AfterValidator(secret_variable)] | None = None
     """Variable of the environment or of `.env` that holds the key; unset means that no key is sent."""
 
 

@@ -8,13 +8,14 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from itertools import count
 from typing import Protocol, TypeVar
 
 from mistraltune.backends.api.answers import BadResponseError, BusyError
 from mistraltune.errors import TemporaryError
 
 T = TypeVar("T")
+
+OnWait = Callable[[str], None]
 
 FIRST_WAIT = 1.0
 LONGEST_WAIT = 60.0
@@ -24,8 +25,8 @@ LONGEST_RETRY_AFTER = 120.0
 PATIENCE = 300.0
 """Seconds after which no further try is made."""
 
-GLANCE = 0.1
-"""Seconds between two looks whether to stop, while waiting."""
+WORTH_TELLING = 2.0
+"""Seconds of a wait that somebody should hear of."""
 
 
 class Clock(Protocol):
@@ -70,12 +71,25 @@ class Retrier:
         clock: Time.
         patience: Seconds after which no further try is made.
         seed: Of the jitter; None takes one from the system.
+        on_wait: Hears why a longer wait is.
     """
 
-    def __init__(self, clock: Clock = SYSTEM_CLOCK, *, patience: float = PATIENCE, seed: int | None = None) -> None:
+    def __init__(
+        self,
+        clock: Clock = SYSTEM_CLOCK,
+        *,
+        patience: float = PATIENCE,
+        seed: int | None = None,
+        on_wait: OnWait = lambda text: None,
+    ) -> None:
         self.clock = clock
         self.patience = patience
+        self.on_wait = on_wait
         self._random = random.Random(seed)  # noqa: S311 - jitter
+
+    def with_patience(self, seconds: float) -> Retrier:
+        """The same with another patience."""
+        return Retrier(self.clock, patience=seconds, seed=self._random.getrandbits(32), on_wait=self.on_wait)
 
     def __call__(self, attempt: Callable[[], T]) -> T:
         """What `attempt` returns, as soon as it does.
@@ -86,12 +100,7 @@ class Retrier:
         Raises:
             TemporaryError: It failed until patience ended, or the server asks for a longer pause.
         """
-        deadline = self.clock.monotonic() + self.patience
-        for number in count():
-            try:
-                return attempt()
-            except BusyError as error:
-                self.pause(error, number, deadline=deadline)
+        return self.make_once(lambda: None, attempt)
 
     def make_once(self, look: Callable[[], T | None], make: Callable[[], T]) -> T:
         """What `look` finds, else what `make` makes; after a try whose outcome is unclear, `look` decides.
@@ -105,17 +114,18 @@ class Retrier:
             BadResponseError: `make` got an answer that cannot be read, and made nothing.
         """
         deadline = self.clock.monotonic() + self.patience
-        for number in count():
-            if (found := look()) is not None:
-                return found
+        num_failed = 0
+        while (found := look()) is None:
             try:
                 return make()
             except BadResponseError:
-                if (found := look()) is not None:
-                    return found
-                raise
+                if (found := look()) is None:
+                    raise
+                return found
             except BusyError as error:
-                self.pause(error, number, deadline=deadline)
+                self.pause(error, num_failed, deadline=deadline)
+                num_failed += 1
+        return found
 
     def pause(self, error: BusyError, number: int, *, deadline: float) -> None:
         """Wait before the next try.
@@ -138,6 +148,8 @@ class Retrier:
         if self.clock.monotonic() + seconds > deadline:
             tries = "1 try" if number == 0 else f"{number + 1} tries"
             raise TemporaryError(f"{error.message} (after {tries})", hint=error.hint) from error
+        if seconds > WORTH_TELLING:
+            self.on_wait(f"{error.message}; trying again in {seconds:.0f} s")
         self.clock.sleep(seconds)
 
     def jitter(self, number: int) -> float:

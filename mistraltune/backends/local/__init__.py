@@ -80,3 +80,9 @@ class LocalBackend:
         from mistraltune.backends.local.locating import find_revision
 
         return find_revision(ref)
+
+    def merge(self, ref: ModelRef, folder: Path, *, dtype: str) -> None:
+        """Base and adapter as one model directory."""
+        from mistraltune.backends.local.merging import merge
+
+        merge(ref, folder, dtype=dtype)

@@ -161,6 +161,7 @@ class LocalChatModel:
             tool_calls=tool_calls,
             num_tokens=len(answer),
             finish_reason="length" if end is None else "stop",
+            token_ids=tuple(answer),
         )
 
     @property

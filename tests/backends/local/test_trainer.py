@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from mistraltune.backends.local import LocalBackend, LocalTrainConfig
-from mistraltune.config import load_config
+from mistraltune.configuring import load_config
 from mistraltune.errors import ConfigError, DivergedError, Stopped
 from mistraltune.registry import find_model
 from mistraltune.results import ModelRef

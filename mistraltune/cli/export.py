@@ -1,0 +1,79 @@
+"""`mistraltune export ...`: what a trained model becomes elsewhere."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mistraltune.cli.console import JsonOption, note, print_json, show
+from mistraltune.cli.counting import CountingProgress
+
+app = typer.Typer(no_args_is_help=True, help="Merge a run into one model, convert it, publish it.")
+
+
+class Dtype(StrEnum):
+    """Precision of a merged model."""
+
+    BFLOAT16 = "bfloat16"
+    FLOAT16 = "float16"
+
+
+NumPrompts = Annotated[int, typer.Option("--num-prompts", min=0, metavar="N", help="Prompts to compare on; 0: none.")]
+PromptsFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--prompts-file",
+        help="A prompt a line, or JSONL with `messages` rows.",
+        show_default="the run's validation rows, else its training rows",
+    ),
+]
+MaxNewTokens = Annotated[int, typer.Option("--max-new-tokens", min=1, help="Longest answer, in tokens.")]
+
+
+@app.command("merge")
+def merge(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A finished run, or an adapter directory.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The model directory to write.")],
+    dtype: Annotated[Dtype, typer.Option("--dtype", help="Precision of the weights.")] = Dtype.BFLOAT16,
+    num_prompts: NumPrompts = 20,
+    prompts_file: PromptsFile = None,
+    max_new_tokens: MaxNewTokens = 128,
+    as_json: JsonOption = False,
+) -> None:
+    """Merge a run's adapter into the 16-bit weights of its base: one model directory, for any tool.
+
+    Then the merged model and the adapter answer the same prompts greedily, and how far they agree is printed and
+    recorded. The same command again finds the model and computes nothing.
+    """
+    from mistraltune.exporting.merging import merge_run
+    from mistraltune.exporting.prompts import pick_prompts
+    from mistraltune.registry import find_model
+
+    ref = find_model(run)
+    prompts = pick_prompts(ref, file=prompts_file, limit=num_prompts, max_new_tokens=max_new_tokens)
+    with CountingProgress() as watch:
+        record, was_there = merge_run(ref, out, dtype=dtype.value, prompts=prompts, watch=watch)
+    if was_there:
+        note("merged already; nothing was merged again")
+    if as_json:
+        print_json({"folder": str(out), "already_merged": was_there, **record})
+        return
+    show(f"merged model: {out} ({dtype.value})")
+    show_agreement(record, what="the merged model")
+
+
+def show_agreement(record: dict[str, Any], *, what: str) -> None:
+    """Say how far exported and original model give the same answers."""
+    asked = record["prompts"]
+    if not record["agreement"]:
+        note("no prompts, nothing was compared")
+        return
+    show(f"greedy answers of {what} to {asked['num_prompts']} {asked['origin']}, compared with")
+    for figures in record["agreement"]:
+        shown = f"{figures['num_same_answers']} of {figures['num_prompts']} answers the same"
+        if figures["token_agreement"] is not None:
+            shown += f", {100 * figures['token_agreement']:.1f} % of {figures['num_tokens']} tokens"
+        show(f"  {figures['compared_with']}: {shown}")
