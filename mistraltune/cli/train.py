@@ -45,6 +45,10 @@ AllowChanged = Annotated[
         help="Continue an unfinished run though this field differs, such as training.learning_rate; repeatable.",
     ),
 ]
+AllowOverlap = Annotated[
+    bool,
+    typer.Option("--allow-overlap", help="Train though validation rows are, nearly or exactly, in the training data."),
+]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Check configuration and data, show tokens and steps; load no weights.")
 ]
@@ -94,6 +98,7 @@ def local(
     run_id: RunId = None,
     resume: Resume = False,
     allow_changed: AllowChanged = None,
+    allow_overlap: AllowOverlap = False,
     dry_run: DryRun = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -114,6 +119,7 @@ def local(
         },
         must_exist=resume,
         allow_changed=allow_changed,
+        allow_overlap=allow_overlap,
         dry_run=dry_run,
         as_json=as_json,
     )
@@ -132,6 +138,7 @@ def plugin_command(backend: str) -> Callable[..., None]:
         run_id: RunId = None,
         resume: Resume = False,
         allow_changed: AllowChanged = None,
+        allow_overlap: AllowOverlap = False,
         dry_run: DryRun = False,
         as_json: JsonOption = False,
     ) -> None:
@@ -148,6 +155,7 @@ def plugin_command(backend: str) -> Callable[..., None]:
             },
             must_exist=resume,
             allow_changed=allow_changed,
+            allow_overlap=allow_overlap,
             dry_run=dry_run,
             as_json=as_json,
         )
@@ -163,6 +171,7 @@ def run_backend(
     options: dict[str, Any],
     must_exist: bool,
     allow_changed: list[str] | None,
+    allow_overlap: bool,
     dry_run: bool,
     as_json: bool,
 ) -> None:
@@ -190,13 +199,14 @@ def run_backend(
             progress(event)
 
         if dry_run:
-            plan = make_plan(backend, config, on_event=on_event)
+            plan = make_plan(backend, config, allow_overlap=allow_overlap, on_event=on_event)
         else:
             run = train(
                 backend,
                 config,
                 must_exist=must_exist,
                 allow_changed=allow_changed or (),
+                allow_overlap=allow_overlap,
                 on_event=on_event,
                 should_stop=stop,
             )

@@ -9,6 +9,7 @@ import typer
 from mistraltune.cli.console import JsonOption
 from mistraltune.cli.train import (
     AllowChanged,
+    AllowOverlap,
     OutputDir,
     Overrides,
     Resume,
@@ -63,6 +64,7 @@ def api(
     run_id: RunId = None,
     resume: Resume = False,
     allow_changed: AllowChanged = None,
+    allow_overlap: AllowOverlap = False,
     dry_run: DryRun = False,
     detach: Detach = False,
     ignore_limits: IgnoreLimits = False,
@@ -98,6 +100,7 @@ def api(
         },
         must_exist=resume,
         allow_changed=allow_changed,
+        allow_overlap=allow_overlap,
         dry_run=dry_run,
         as_json=as_json,
     )

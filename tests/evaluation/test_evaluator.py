@@ -1,7 +1,7 @@
 import pytest
 from scripted import ScriptedModel, row, tool_row
 
-from mistraltune.data.conversation import Conversation, Message, ToolCall
+from mistraltune.data.conversation import Conversation, Message, ToolCall, message_dicts
 from mistraltune.errors import DataError
 from mistraltune.evaluation.evaluator import TextEvaluator
 from mistraltune.evaluation.intervals import wilson_interval

@@ -5,15 +5,19 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import PrinterCallback, ProgressCallback, TrainerCallback
+from transformers import PrinterCallback, ProgressCallback, TrainerCallback, TrainerState
 from trl import SFTConfig, SFTTrainer
 
 from mistraltune.backends.local import LocalTrainConfig
 from mistraltune.backends.local.batching import IGNORED, Batch, ConversationCollator, as_dataset, split_passes
 from mistraltune.backends.local.log_probs import TrainedTokens, score_trained_tokens
+from mistraltune.backends.local.trackers import tracker_callbacks
+from mistraltune.backends.local.validations import Validation, find_best, num_since_lower, read_validations
+from mistraltune.config import TrainingConfig
 from mistraltune.data.conversation import Conversation
 from mistraltune.errors import DivergedError
 from mistraltune.interfaces import Renderer
@@ -27,6 +31,9 @@ CPU_PASS_LENGTH = 1024
 
 WHOLE = 2**31
 """On a GPU the whole micro-step, whose size is the user's, is one pass."""
+
+TRACKER_PROJECT = "mistraltune"
+"""Under which trackers that sort runs by project keep them, unless their own variable says otherwise."""
 
 UNWANTED_IN_CHECKPOINTS = ("training_args.bin", "README.md")
 """A pickle that can hold the Hub token in clear, and a card about nothing yet."""
@@ -59,9 +66,9 @@ class RunTrainer(SFTTrainer):  # type: ignore[misc]
         self.data_collator: ConversationCollator
         self.control: Any
         self.run = run
-        self.warmup_fraction = config.training.warmup_fraction
+        self.training_config = config.training
         self.mark = 0.0
-        self.keep_checkpoints = config.training.keep_checkpoints
+        self.validations: list[Validation] = []
         self.totals = dict.fromkeys(TOTALS, 0.0)
         self.num_correct = torch.tensor(0)
         pass_length = find_pass_length(config)
@@ -73,7 +80,7 @@ class RunTrainer(SFTTrainer):  # type: ignore[misc]
             train_dataset=as_dataset(train),
             eval_dataset=as_dataset(validation) if validation else None,
             processing_class=tokenizer,
-            callbacks=[RunCallback(self)],
+            callbacks=[RunCallback(self), *tracker_callbacks(config, run)],
         )
         score_trained_tokens(model.get_base_model())
         self.remove_callback(PrinterCallback)
@@ -92,7 +99,8 @@ class RunTrainer(SFTTrainer):  # type: ignore[misc]
 
         Rounded up, a run of one step would have a learning rate of 0 and train nothing.
         """
-        self.args.warmup_steps = int(self.warmup_fraction * num_training_steps)
+        self.args.warmup_steps = int(self.training_config.warmup_fraction * num_training_steps)
+        self.args.lr_scheduler_kwargs = schedule_options(self.training_config, num_steps=num_training_steps)
         return super().create_scheduler(num_training_steps, optimizer)
 
     def count_time(self) -> None:
@@ -103,9 +111,33 @@ class RunTrainer(SFTTrainer):  # type: ignore[misc]
 
     def continue_counting(self, step: int) -> None:
         """Take over the run's sums as they stood at `step`, so that the figures cover the whole run."""
-        events = [event for event in self.run.history() if event["event"] == "step" and event["step"] <= step]
+        history = [event for event in self.run.history() if event["step"] <= step]
+        self.validations = read_validations(history)
+        events = [event for event in history if event["event"] == "step"]
         if events:
             self.totals = {name: float(events[-1][name]) for name in TOTALS}
+
+    def stand_at(self, checkpoint: Path) -> None:
+        """Take over the adapters and the count of steps of a checkpoint, without training on."""
+        self.take_adapters(checkpoint)
+        self.state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
+
+    def take_adapters(self, checkpoint: Path) -> None:
+        """Put the adapters of a checkpoint in the place of the model's."""
+        self._load_from_checkpoint(str(checkpoint))
+
+    @property
+    def has_converged(self) -> bool:
+        """Whether the validation loss has not become lower for as long as the configuration allows."""
+        patience = self.training_config.early_stopping_patience
+        min_delta = self.training_config.early_stopping_min_delta
+        return patience is not None and num_since_lower(self.validations, min_delta=min_delta) >= patience
+
+    @property
+    def best_step(self) -> int | None:
+        """The step whose checkpoint is kept for its validation loss, if one is."""
+        best = find_best(self.validations) if self.training_config.load_best_model_at_end else None
+        return best.step if best else None
 
     def training_step(self, model: Any, inputs: Batch, num_items_in_batch: Any = None) -> torch.Tensor:
         """Forward and backward through the passes of one micro-step, its tokens counted."""
@@ -157,6 +189,8 @@ class RunTrainer(SFTTrainer):  # type: ignore[misc]
             val_accuracy=correct / count,
             seconds=round(seconds, 3),
         )
+        self.validations.append(Validation(self.state.global_step, loss / count))
+        self.log(dict(metrics))  # to the trackers
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         self.mark = time.perf_counter()  # validation is not training
         return metrics
@@ -177,7 +211,7 @@ class RunTrainer(SFTTrainer):  # type: ignore[misc]
             for name in UNWANTED_IN_CHECKPOINTS:  # TRL writes a second card beside the checkpoint
                 (staging / name).unlink(missing_ok=True)
         self.args.output_dir = str(self.run.path)
-        self.run.drop_old_checkpoints(keep=self.keep_checkpoints)
+        self.run.drop_old_checkpoints(keep=self.training_config.keep_checkpoints, spare=self.best_step)
         self.run.emit("checkpoint", step=step)
         self.mark = time.perf_counter()  # nor is saving
 
@@ -207,6 +241,15 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
             control.should_save = True
             control.should_training_stop = True
         control.should_log = control.should_log or control.should_save or control.should_evaluate
+        return control
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
+        """Save what is the best so far, and the state in which training ends early."""
+        if self.trainer.best_step == state.global_step:
+            control.should_save = True
+        if self.trainer.has_converged:
+            control.should_save = True
+            control.should_training_stop = True
         return control
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
@@ -257,6 +300,7 @@ def sft_config(config: LocalTrainConfig, run: RunDir, *, has_validation: bool) -
         max_steps=training.max_steps or -1,
         learning_rate=training.learning_rate,
         lr_scheduler_type="constant_with_warmup" if training.schedule == "constant" else training.schedule,
+        optim=training.optimizer,
         warmup_steps=training.warmup_fraction,
         weight_decay=training.weight_decay,
         max_grad_norm=training.max_grad_norm,
@@ -278,12 +322,28 @@ def sft_config(config: LocalTrainConfig, run: RunDir, *, has_validation: bool) -
         use_cpu=not on_cuda,
         gradient_checkpointing=False,
         activation_checkpointing=config.local.activation_checkpointing,
-        optim="adamw_torch",
-        report_to="none",
+        report_to="none",  # see `tracker_callbacks`
+        run_name=run.run_id,
+        project=TRACKER_PROJECT,
         disable_tqdm=True,
         dataloader_pin_memory=on_cuda,
         push_to_hub=False,
     )
+
+
+def schedule_options(training: TrainingConfig, *, num_steps: int) -> dict[str, float]:
+    """What a schedule takes beside its warm-up, in transformers' words."""
+    match training.schedule:
+        case "cosine_with_min_lr":
+            return {"min_lr_rate": training.min_lr_ratio}
+        case "cosine_with_restarts":
+            return {"num_cycles": training.num_cycles}
+        case "warmup_stable_decay":
+            return {
+                "num_decay_steps": max(1, round(training.decay_fraction * num_steps)),
+                "min_lr_ratio": training.min_lr_ratio,
+            }
+    return {}
 
 
 def find_pass_length(config: LocalTrainConfig) -> int:

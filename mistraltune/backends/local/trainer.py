@@ -83,9 +83,11 @@ class LocalTrainer:
             run=run,
         )
         self.run_to_the_end(trainer, run, dtype=details["dtype"])
+        details |= take_best(trainer, run)
         self.publish_adapter(model, run)
         ref = self.base_ref.model_copy(update={"adapter": str(run.path), "revision": self.pinned_revision})
-        return TrainResult(model=ref, metrics=final_figures(trainer, num_rows=len(train)), details=details)
+        metrics = final_figures(trainer, num_rows=len(train), adapter_step=details["adapter_step"])
+        return TrainResult(model=ref, metrics=metrics, details=details)
 
     @property
     def base_ref(self) -> ModelRef:
@@ -110,8 +112,13 @@ class LocalTrainer:
             run.emit("note", text=f"continuing from step {step}")
             trainer.continue_counting(step)
         with explaining_misfit(step):
-            trainer.train(resume_from_checkpoint=str(checkpoint.path) if checkpoint else None)
-        if trainer.state.global_step < trainer.state.max_steps:
+            if checkpoint and trainer.has_converged:  # it was killed between that and its end
+                trainer.stand_at(checkpoint.path)
+            else:
+                trainer.train(resume_from_checkpoint=str(checkpoint.path) if checkpoint else None)
+        if trainer.has_converged:
+            run.emit("note", text=f"stopped early at step {trainer.state.global_step}: {describe_plateau(trainer)}")
+        elif trainer.state.global_step < trainer.state.max_steps:
             raise Stopped(
                 f"stopped at step {trainer.state.global_step} of {trainer.state.max_steps}; a checkpoint is saved",
                 hint="the same command continues from there",
@@ -131,6 +138,34 @@ class LocalTrainer:
         for name in ("adapter_model.safetensors", "adapter_config.json"):
             (run.path / "adapter" / name).replace(run.path / name)
         (run.path / "adapter").rmdir()
+
+
+def take_best(trainer: RunTrainer, run: RunDir) -> dict[str, int]:
+    """Put the adapters with the lowest validation loss in the place of the last ones, where that is configured.
+
+    Returns:
+        For the run's metadata: the step that the published adapter is of, and where training ended before its time.
+    """
+    last = trainer.state.global_step
+    ended_early = {"stopped_early_at": last} if last < trainer.state.max_steps else {}
+    best = trainer.best_step
+    if best is None or best == last:
+        return {"adapter_step": last, **ended_early}
+    checkpoint = run.sound_checkpoint(best)
+    if checkpoint is None:
+        run.emit(
+            "note", text=f"the checkpoint of step {best}, the best, is damaged; the adapter is that of step {last}"
+        )
+        return {"adapter_step": last, **ended_early}
+    trainer.take_adapters(checkpoint.path)
+    run.emit("note", text=f"the adapter is that of step {best}, whose validation loss is the lowest")
+    return {"adapter_step": best, **ended_early}
+
+
+def describe_plateau(trainer: RunTrainer) -> str:
+    """Why training ended before its last step."""
+    patience = trainer.training_config.early_stopping_patience
+    return f"{patience} validations in a row brought no lower loss"
 
 
 @contextmanager
@@ -168,17 +203,22 @@ def attach_adapters(base: Any, config: LocalTrainConfig) -> Any:
         lora_alpha=config.lora.alpha,
         lora_dropout=config.lora.dropout,
         target_modules=list(config.lora.target_modules),
+        target_parameters=list(config.lora.target_parameters) or None,
+        use_rslora=config.lora.use_rslora,
+        use_dora=config.lora.use_dora,
     )
     return get_peft_model(base, lora)
 
 
 def describe(model: Any) -> dict[str, Any]:
     """Facts that a user checks: adapters, trainable weights, and the share of weights that is quantised."""
-    from bitsandbytes.nn import Linear4bit
+    from bitsandbytes.nn import Linear4bit, Linear8bitLt
     from peft.tuners.lora import LoraLayer
 
     quantised = sum(
-        module.in_features * module.out_features for module in model.modules() if isinstance(module, Linear4bit)
+        module.in_features * module.out_features
+        for module in model.modules()
+        if isinstance(module, (Linear4bit, Linear8bitLt))
     )
     trainable = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
     frozen = model.get_base_model().num_parameters() - trainable
@@ -190,18 +230,18 @@ def describe(model: Any) -> dict[str, Any]:
     }
 
 
-def final_figures(trainer: RunTrainer, *, num_rows: int) -> dict[str, float | int | None]:
+def final_figures(trainer: RunTrainer, *, num_rows: int, adapter_step: int) -> dict[str, float | int | None]:
     """The figures of `metrics.json`; see the README for their meaning and units."""
     history = trainer.run.history()
     steps = [event for event in history if event["event"] == "step"]
-    validations = [event for event in history if event["event"] == "validation"]
+    validations = {event["step"]: event["val_loss"] for event in history if event["event"] == "validation"}
     # A step event holds the mean loss since the one before it.
     spans = [after - before for before, after in pairwise([0, *(event["step"] for event in steps)])]
     loss = sum(event["loss"] * span for event, span in zip(steps, spans, strict=True)) / max(sum(spans), 1)
     seconds, tokens = trainer.totals["seconds"], int(trainer.totals["tokens"])
     return {
         "train_loss": loss,
-        "val_loss": validations[-1]["val_loss"] if validations else None,
+        "val_loss": validations.get(adapter_step, next(reversed(validations.values()), None)),
         "train_seconds": round(seconds, 3),
         "train_tokens": tokens,
         "trained_tokens": int(trainer.totals["trained_tokens"]),
