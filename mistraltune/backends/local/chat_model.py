@@ -40,7 +40,7 @@ class LocalChatModel:
 
             model = PeftModel.from_pretrained(model, ref.adapter)
         self.model: Any = model.eval()
-        self.max_length: int = getattr(model.config, "max_position_embeddings", 0)
+        self.max_length: int = getattr(model.config.get_text_config(), "max_position_embeddings", 0)
 
     def generate(self, prompts: Sequence[Conversation], sampling: Sampling) -> Iterator[Completion]:
         """One completion per prompt, in order, each as soon as it and those before it are done.
