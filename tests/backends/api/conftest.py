@@ -23,8 +23,6 @@ def at_server(mistraltune: Any, server: Serving, tmp_path: Path) -> Any:
     """The command line of somebody whose endpoint `local` is that server."""
     folder = tmp_path / "config"
     folder.mkdir()
-    (folder / "endpoints.yaml").write_text(
-        f"local:\n  url: {server.url}/v1\n  key_variable: MISTRALTUNE_SERVER_KEY\n"
-    )
+    (folder / "endpoints.yaml").write_text(f"local:\n  url: {server.url}/v1\n  key_variable: MISTRALTUNE_SERVER_KEY\n")
     own = {"MISTRALTUNE_CONFIG_DIR": str(folder), "MISTRALTUNE_SERVER_KEY": KEY}
     return replace(mistraltune, env={**mistraltune.env, **own})
