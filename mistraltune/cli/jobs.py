@@ -83,17 +83,10 @@ def watch(job_id: JobId, endpoint: Endpoint = "mistral", as_json: JsonOption = F
 @app.command("start")
 def start(job_id: JobId, endpoint: Endpoint = "mistral", as_json: JsonOption = False) -> None:
     """Let a job run whose data was checked; one that runs already is left as it is."""
-    from mistraltune.backends.api.wire import VALIDATED
+    from mistraltune.backends.api.launching import start_once
 
     with client_of(endpoint) as client:
-        job = client.job(job_id)
-        if job.status == VALIDATED:
-
-            def look() -> Job | None:
-                seen = client.job(job_id)
-                return None if seen.status == VALIDATED else seen
-
-            job = client.retry.make_once(look, lambda: client.start_job(job_id))
+        job = start_once(client, job_id)
     report_change(job, endpoint=endpoint, as_json=as_json)
 
 

@@ -12,7 +12,7 @@ from mistraltune.backends.api.ledger import Ledger
 from mistraltune.backends.api.requests import job_request
 from mistraltune.backends.api.uploads import Upload, ensure_uploaded
 from mistraltune.backends.api.watching import Pacer, describe_events, look_at
-from mistraltune.backends.api.wire import BEFORE_CHECK, SUCCESS, VALIDATED, Job
+from mistraltune.backends.api.wire import QUEUED, SUCCESS, UNDER_WAY, VALIDATED, Job
 from mistraltune.config import TrainConfig
 from mistraltune.data.conversation import Conversation
 from mistraltune.errors import GateError, RemoteJobError
@@ -59,7 +59,8 @@ class Launch:
             self.tell_plan(job)
             self.refuse_cost(job)
             self.drop_doubles(ledger)
-            job = self.start(ledger, job)
+            ledger.note(self.run.path, intent="start")
+            job = start_once(self.client, job.id)
         return job
 
     def upload(self, ledger: Ledger, files: Sequence[tuple[Upload, Sequence[Conversation]]]) -> Ledger:
@@ -114,16 +115,16 @@ class Launch:
         return next((job for job in jobs if job.training_files == wanted and not job.has_ended), None)
 
     def await_check(self, job_id: str) -> Job:
-        """The job, once its data was checked.
+        """The job, once its data was checked; whatever an unknown status means, it is waited out.
 
         Raises:
             RemoteJobError: The API found it wanting, or the job is gone.
         """
         pacer = Pacer(self.client.retry.clock)
         job = look_at(self.client, job_id)
-        if job.status in BEFORE_CHECK:
+        if not is_checked(job):
             self.run.emit("phase", phase="check", text=f"job {job.id}: the API checks the data")
-        while job.status in BEFORE_CHECK:
+        while not is_checked(job):
             pacer.pause(lambda: self.run.stop_requested)
             job = look_at(self.client, job_id)
         if job.has_ended and job.status != SUCCESS:
@@ -176,15 +177,20 @@ class Launch:
                 self.client.cancel_job(job.id)
                 self.run.emit("note", text=f"job {job.id} was made twice over; cancelled before it started")
 
-    def start(self, ledger: Ledger, job: Job) -> Job:
-        """Let the job run, once."""
-        ledger.note(self.run.path, intent="start")
 
-        def look() -> Job | None:
-            seen = self.client.job(job.id)
-            return None if seen.status == VALIDATED else seen
+def start_once(client: ApiClient, job_id: str) -> Job:
+    """The job, started now or before; it is looked at before each try."""
 
-        return self.client.retry.make_once(look, lambda: self.client.start_job(job.id))
+    def look() -> Job | None:
+        seen = client.job(job_id)
+        return seen if seen.status in (QUEUED, *UNDER_WAY) else None
+
+    return client.retry.make_once(look, lambda: client.start_job(job_id))
+
+
+def is_checked(job: Job) -> bool:
+    """Whether a job waits to be started, or was."""
+    return job.status in (VALIDATED, *UNDER_WAY)
 
 
 def job_failed(job: Job) -> RemoteJobError:

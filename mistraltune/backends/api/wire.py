@@ -10,12 +10,13 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 SUCCESS = "SUCCESS"
+QUEUED = "QUEUED"
 VALIDATED = "VALIDATED"
 ENDED = (SUCCESS, "FAILED", "FAILED_VALIDATION", "CANCELLED")
-BEFORE_CHECK = ("QUEUED", "VALIDATING")
-"""What a job is that was made with `auto_start` false, until it is VALIDATED."""
+UNDER_WAY = ("STARTED", "RUNNING", "CANCELLATION_REQUESTED", *ENDED)
+"""What only a job is that was started. QUEUED it is before its check, and again once it is started."""
 
-KNOWN = (*ENDED, *BEFORE_CHECK, VALIDATED, "STARTED", "RUNNING", "CANCELLATION_REQUESTED")
+KNOWN = (QUEUED, "VALIDATING", VALIDATED, *UNDER_WAY)
 
 
 class Answer(BaseModel):
