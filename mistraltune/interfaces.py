@@ -30,6 +30,7 @@ class Sampling:
         top_p: Nucleus mass, used when the temperature is above 0.
         seed: Makes a sampled answer repeatable where the backend can.
         batch_size: Prompts generated together; None lets the backend choose.
+        stop: The answer ends before the first of these texts, which is no part of it.
     """
 
     max_new_tokens: int = 256
@@ -37,6 +38,7 @@ class Sampling:
     top_p: float = 1.0
     seed: int | None = None
     batch_size: int | None = None
+    stop: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,4 +237,29 @@ class ExportingBackend(Backend, Protocol):
         Raises:
             TemporaryError: The disk is too small.
         """
+        ...
+
+    def write_gguf(
+        self, ref: ModelRef, folder: Path, *, file_type: str, name: str, prompts: Sequence[Conversation]
+    ) -> dict[str, Any]:
+        """Write a model without an adapter as a GGUF file, and a Modelfile for Ollama with the same template.
+
+        Args:
+            ref: The model.
+            folder: Gets both files; empty.
+            file_type: `bf16`, `q8_0` or `q4_0`.
+            name: How the file names the model.
+            prompts: What its tokenizer and its template are checked on.
+
+        Returns:
+            What reading back showed, JSON-like: `file` (its name), `tensors`, `tokenizer`, `template`.
+
+        Raises:
+            ConfigError: The model's layout or tokenizer is none that can be written.
+            TemporaryError: The disk is too small, or the file reads back differently.
+        """
+        ...
+
+    def open_gguf(self, file: Path, ref: ModelRef) -> ChatModel:
+        """The model of a GGUF file, loaded, and asked by the renderer of `ref`."""
         ...

@@ -113,12 +113,8 @@ class Faults:
                 return Fault("status", self.random.choice((500, 502, 503, 504, 408)), is_done=is_done)
             case "odd-status" if call.name not in ("GET job", "POST start"):
                 return Fault("reset", is_done=is_done)
-            case "odd-status":
-                return Fault("odd-status", is_done=True)
-            case "html" | "bad-json":
-                return Fault(kind, is_done=is_done)
             case _:
-                return Fault(kind, is_done=is_done)
+                return Fault(kind, is_done=is_done or kind == "odd-status")
 
 
 def broken_promises(api: FaultyApi, faults: Faults, codes: list[int]) -> list[str]:
@@ -171,6 +167,6 @@ def try_schedule(api: FaultyApi, folder: Path, seed: int) -> list[str]:
 def test_a1_no_schedule_of_faults_makes_a_second_job_or_a_second_upload(
     api: FaultyApi, tally: Tally, tmp_path: Path, is_exhaustive: bool
 ) -> None:
-    seeds = range(NUM_SCHEDULES if is_exhaustive else 40)
+    seeds = range(NUM_SCHEDULES if is_exhaustive else 25)
     problems = {f"seed {seed}": try_schedule(api, tmp_path / "runs", seed) for seed in seeds}
     tally("A1", "seeded schedules of faults: one upload, one job, started once, no call too early", problems)
