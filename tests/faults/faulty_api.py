@@ -9,7 +9,7 @@ import socket
 import struct
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -335,6 +335,8 @@ def handle(api: FaultyApi, request: BaseHTTPRequestHandler) -> None:
             send(request, 200, fault.body, headers=fault.headers)
         case "half":
             request.wfile.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 9999\r\n\r\n{")
+        case "drip":
+            drip(request)
         case "stall":
             select.select([request.connection], [], [], 10)  # until the client has had enough
         case "reset":
@@ -342,6 +344,14 @@ def handle(api: FaultyApi, request: BaseHTTPRequestHandler) -> None:
         case kind:
             raise AssertionError(kind)
     request.close_connection = True
+
+
+def drip(request: BaseHTTPRequestHandler) -> None:
+    """An answer of a byte now and then, until the client has had enough."""
+    request.wfile.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 9999\r\n\r\n")
+    with suppress(OSError):
+        while not select.select([request.connection], [], [], 0.05)[0]:
+            request.wfile.write(b" ")
 
 
 def send(

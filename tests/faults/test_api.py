@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -10,13 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from faulty_api import KEY, Call, FakeClock, Fault, FaultyApi, faulty_api, write_endpoints
+from faulty_api import KEY, Call, FakeClock, Fault, FaultyApi, RemoteJob, faulty_api, write_endpoints
 from tallying import Tally
 
-from mistraltune.backends.api import ApiOptions
+from mistraltune.backends.api import ApiOptions, launching
+from mistraltune.backends.api.client import ApiClient
 from mistraltune.backends.api.connection import Patience
 from mistraltune.backends.api.endpoints import find_endpoint
+from mistraltune.backends.api.retrying import Retrier
 from mistraltune.backends.api.trainer import ApiTrainer
+from mistraltune.backends.api.watching import Watch
 from mistraltune.config import train_config_type
 from mistraltune.data.conversation import Conversation, Message
 from mistraltune.errors import ExitCode, MistralTuneError
@@ -170,3 +174,87 @@ def test_a1_no_schedule_of_faults_makes_a_second_job_or_a_second_upload(
     seeds = range(NUM_SCHEDULES if is_exhaustive else 25)
     problems = {f"seed {seed}": try_schedule(api, tmp_path / "runs", seed) for seed in seeds}
     tally("A1", "seeded schedules of faults: one upload, one job, started once, no call too early", problems)
+
+
+def test_a1_the_checker_sees_a_client_that_does_not_look_before_it_repeats(
+    api: FaultyApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launching, "ensure_uploaded", lambda client, upload, *rest, **options: "file-0")
+    monkeypatch.setattr(ApiClient, "jobs", lambda self, **filters: [])
+    api.schedule = lambda call: Fault("reset", is_done=True) if call.name == "POST jobs" and not api.jobs else None
+    api.files["file-0"] = ("rows.jsonl", 1)
+    assert train(api, tmp_path / "run") == 0
+    assert "2 jobs" in broken_promises(api, Faults(random.Random(0), left=0), [0])
+
+
+def test_a_job_that_a_late_answer_made_beside_ours_is_cancelled_before_anything_starts(
+    api: FaultyApi, tmp_path: Path
+) -> None:
+    twins: list[str] = []
+
+    def schedule(call: Call) -> Fault | None:
+        if call.name == "GET job" and not twins:  # the first POST, given up by its client, is done only now
+            (first,) = api.jobs.values()
+            twin = RemoteJob("job-late", dict(first.request), api.clock.at + 5, 30.0)
+            api.jobs[twin.id] = twin
+            twins.append(twin.id)
+        return None
+
+    api.schedule = schedule
+    assert train(api, tmp_path / "run") == 0
+    assert [job.id for job in api.started] == ["job-0"]
+    assert api.jobs["job-late"].is_cancelled
+
+
+def test_a3_a_watch_of_six_hours_over_fifty_cuts_tells_each_event_once(
+    api: FaultyApi, tally: Tally, is_exhaustive: bool
+) -> None:
+    problems = {f"seed {seed}": watch_over_cuts(api, seed) for seed in range(20 if is_exhaustive else 1)}
+    tally("A3", "watch of a 6-hour job over 50 cuts: at most 400 polls, each event and figure told once", problems)
+
+
+def watch_over_cuts(api: FaultyApi, seed: int) -> list[str]:
+    api.calls.clear()
+    api.seconds, api.num_steps = 6 * 3600.0, 500
+    job = RemoteJob("job-0", {"model": "m", "training_files": [], "hyperparameters": {}}, api.clock.at, api.seconds)
+    job.num_looks, job.started_at = 3, [api.clock.at]
+    api.jobs = {job.id: job}
+    generator = random.Random(seed)
+    cuts = set(generator.sample(range(300), 50))
+    kinds = ("reset", "half", "status")
+    api.schedule = lambda call: Fault(generator.choice(kinds), 503) if call.number in cuts else None
+    client = ApiClient(find_endpoint("lab"), retry=Retrier(api.clock, seed=seed), patience=QUICK)
+    told: list[tuple[str, Any]] = []
+    began = api.clock.at
+    last = Watch(client, job.id, tell=lambda event, **fields: told.append((event, fields))).follow(lambda: False)
+    client.close()
+    notes = Counter(fields["text"] for event, fields in told if event == "note")
+    steps = [fields["step"] for event, fields in told if event == "step"]
+    problems = [f"told {count} times: {text}" for text, count in notes.items() if count > 1]
+    if len(notes) != 4:
+        problems.append(f"{len(notes)} of 4 events told")
+    if steps != list(range(1, 501)):
+        problems.append("steps are missing, doubled or out of order")
+    if len(api.calls) > 400:
+        problems.append(f"{len(api.calls)} polls")
+    if last.status != "SUCCESS" or api.clock.at - began - api.seconds > 100:
+        problems.append("the end was seen late")
+    if sum(call.fault is not None for call in api.calls) != 50:
+        problems.append("not 50 cuts")
+    return problems
+
+
+def test_a_run_that_is_taken_up_again_tells_each_figure_once(api: FaultyApi, tmp_path: Path) -> None:
+    broken = iter([True])
+    api.schedule = lambda call: (
+        Fault("status", 401)
+        if api.started and api.clock.at > api.started[0].started_at[0] + 15 and next(broken, False)
+        else None
+    )
+    assert train(api, tmp_path / "run") == ExitCode.API
+    seen = len(RunDir(tmp_path / "run").history())
+    assert 0 < seen < 5
+    with (tmp_path / "run" / "metrics.jsonl").open("a") as file:
+        file.write('{"event": "st')  # as a kill leaves it
+    assert train(api, tmp_path / "run") == 0
+    assert [entry["step"] for entry in RunDir(tmp_path / "run").history()] == [1, 2, 3, 4, 5]

@@ -6,16 +6,18 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx2
 from mistralai.client import errors as sdk_errors
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from mistraltune.backends.api.endpoints import Endpoint
 from mistraltune.data.characters import escaped
 from mistraltune.errors import ApiError, ConfigError, MistralTuneError, TemporaryError
 from mistraltune.secrets import masked
+
+A = TypeVar("A", bound=BaseModel)
 
 BUSY = (407, 408, 409, 425, 429, 511)
 """Statuses that another try may change; so may all from 500 on but those of `NEVER`."""
@@ -176,26 +178,32 @@ def understanding(endpoint: Endpoint) -> Iterator[None]:
         hint = f"is `mistraltune serve`, or what else is to answer there, running? {RERUN}" if is_unserved else RERUN
         raise BusyError(f"{endpoint.url} cannot be reached: {reason}", hint=hint) from error
     except sdk_errors.MistralError as error:  # of another shape, as `refuse_failure` has raised for every failure
-        raise BadResponseError(bad_shape(endpoint, error.raw_response)) from error
-    except (ValidationError, json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise BadResponseError(
-            f"{endpoint.url} answers what the protocol does not know: {first_problem(error)}"
-        ) from error
+        raise BadResponseError(bad_shape(endpoint, error.raw_response) + request_id(error.raw_response)) from error
+    except (ValidationError, json.JSONDecodeError, UnicodeDecodeError) as error:  # of a stream's piece
+        raise BadResponseError(f"{endpoint.url} answers what the protocol does not know") from error
+
+
+def read(endpoint: Endpoint, response: httpx2.Response, answer_type: type[A]) -> A:
+    """A success, in the shape that the protocol gives it.
+
+    Raises:
+        BadResponseError: It has another.
+    """
+    try:
+        return answer_type.model_validate_json(response.content)
+    except ValidationError as error:
+        reason = f"{bad_shape(endpoint, response)}; {first_problem(error)}"
+    raise BadResponseError(reason + request_id(response))
 
 
 def bad_shape(endpoint: Endpoint, response: httpx2.Response) -> str:
-    """What to say of a success that has another shape."""
+    """What to say of a success that has another shape; its content is not repeated."""
     kind = plain(response.headers.get("content-type", "no content type"))
-    shown = plain(response.text[:200]) if response.is_closed and "html" not in kind else "a web page"
-    return f"{endpoint.url} answers {response.status_code} with what is no reply ({kind}): {shown}" + request_id(
-        response
-    )
+    return f"{endpoint.url} answers {response.status_code}, and what the protocol does not know ({kind})"
 
 
-def first_problem(error: Exception) -> str:
+def first_problem(error: ValidationError) -> str:
     """One line about a body of another shape; without the body."""
-    if isinstance(error, ValidationError):
-        problem = error.errors(include_input=False)[0]
-        place = ".".join(map(str, problem["loc"]))
-        return plain(f"{place}: {problem['msg']}" if place else problem["msg"])
-    return plain(str(error))
+    problem = error.errors(include_input=False)[0]
+    place = ".".join(map(str, problem["loc"]))
+    return plain(f"{place}: {problem['msg']}" if place else problem["msg"])

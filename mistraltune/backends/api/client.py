@@ -16,13 +16,14 @@ from mistralai.client import models as sdk
 from mistralai.client.utils.eventstreaming import EventStream
 from mistralai.client.utils.logger import NoOpLogger
 
-from mistraltune.backends.api.answers import JOB_ROUTES, understanding
+from mistraltune.backends.api.answers import JOB_ROUTES, read, understanding
 from mistraltune.backends.api.connection import LONG, ORDINARY, Patience, open_http
 from mistraltune.backends.api.endpoints import Endpoint
 from mistraltune.backends.api.retrying import Retrier
-from mistraltune.backends.api.wire import Job, JobPage, ModelCard, RemoteFile
+from mistraltune.backends.api.wire import Job, JobPage, Listed, ModelCard, ModelPage, RemoteFile
 
 T = TypeVar("T")
+L = TypeVar("L", bound=Listed)
 
 PAGE_SIZE = 100
 MAX_PAGES = 100
@@ -112,11 +113,11 @@ class ApiClient:
 
     def _list_jobs(self, page: int, filters: Mapping[str, str]) -> list[Job]:
         answer = self._http.get(JOB_ROUTES, params={"page": page, "page_size": PAGE_SIZE, **filters})
-        return list(JobPage.model_validate_json(answer.content).data)
+        return list(read(self.endpoint, answer, JobPage).data)
 
     def _job(self, method: str, path: str, **options: Any) -> Job:
         with understanding(self.endpoint):
-            return Job.model_validate_json(self._http.request(method, path, **options).content)
+            return read(self.endpoint, self._http.request(method, path, **options), Job)
 
     # Models
 
@@ -128,8 +129,7 @@ class ApiClient:
 
         def look() -> list[ModelCard]:
             with understanding(self.endpoint):
-                answer = self._http.get("/v1/models")
-                return [ModelCard.model_validate(card) for card in answer.json()["data"]]
+                return list(read(self.endpoint, self._http.get("/v1/models"), ModelPage).data)
 
         return self.retry(look)
 
@@ -166,16 +166,17 @@ class ApiClient:
 
     # Lists
 
-    def _pages(self, look: Callable[[int], Sequence[T]], *, limit: int | None = None) -> list[T]:
+    def _pages(self, look: Callable[[int], Sequence[L]], *, limit: int | None = None) -> list[L]:
         """The entries of all pages: until one is not full, or repeats what came before."""
-        found: list[T] = []
+        found: dict[str, L] = {}
         for page in range(MAX_PAGES):
             entries = self.retry(partial(self._understood, look, page))
-            new = [entry for entry in entries if entry not in found]
-            found += new
-            if len(entries) < PAGE_SIZE or not new or (limit is not None and len(found) >= limit):
+            num_before = len(found)
+            found |= {entry.id: entry for entry in entries if entry.id not in found}
+            is_last = len(entries) < PAGE_SIZE or len(found) == num_before
+            if is_last or (limit is not None and len(found) >= limit):
                 break
-        return found[:limit]
+        return list(found.values())[:limit]
 
     def _understood(self, look: Callable[[int], T], page: int) -> T:
         with understanding(self.endpoint):

@@ -114,8 +114,10 @@ class Watch:
             seen[key] += 1
             if seen[key] > self._told_events[key]:
                 news.append(event)
-                self._status = status_of(event) or self._status
         self._told_events |= seen
+        told = [status_of(event) for event in news if status_of(event)]
+        if told:  # in whatever order an API puts events of one second
+            self._status = job.status if job.status in told else told[-1]
         for line in describe_events(news):
             self.tell("note", text=line)
         if job.status != self._status:

@@ -25,6 +25,12 @@ class Answer(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
 
 
+class Listed(Answer):
+    """What lists hold: things with an id."""
+
+    id: Annotated[str, Field(min_length=1, max_length=200)]
+
+
 class Plan(Answer):
     """A job's `metadata`: what its data comes to; None where it is not known yet."""
 
@@ -65,10 +71,9 @@ class Checkpoint(Answer):
     metrics: Figures = Figures()
 
 
-class Job(Answer):
+class Job(Listed):
     """A fine-tuning job; events and checkpoints only where it was asked for alone."""
 
-    id: Annotated[str, Field(min_length=1, max_length=200)]
     status: str | None = None
     model: str = ""
     created_at: float = 0
@@ -109,8 +114,9 @@ class Job(Answer):
         return plan.train_tokens / plan.data_tokens if plan.train_tokens and plan.data_tokens else None
 
     def told_events(self) -> list[Event]:
-        """Its events, oldest first; APIs send them in either order."""
-        return sorted(self.events, key=lambda event: event.created_at)
+        """Its events, oldest first; APIs send them in either order, and several of one second."""
+        is_newest_first = bool(self.events) and self.events[0].created_at > self.events[-1].created_at
+        return sorted(self.events[::-1] if is_newest_first else self.events, key=lambda event: event.created_at)
 
     def steps(self) -> list[Checkpoint]:
         """Its checkpoints, first step first; APIs send the newest first."""
@@ -124,18 +130,22 @@ class JobPage(Answer):
     total: int | None = None
 
 
-class RemoteFile(Answer):
+class RemoteFile(Listed):
     """An uploaded file."""
 
-    id: str
     filename: str
     num_bytes: int | None = None
 
 
-class ModelCard(Answer):
+class ModelCard(Listed):
     """A model that can be asked."""
 
-    id: str
     created: float = 0
     owned_by: str = ""
     type: str = ""
+
+
+class ModelPage(Answer):
+    """A list of models."""
+
+    data: tuple[ModelCard, ...]
