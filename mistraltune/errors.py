@@ -70,6 +70,12 @@ class DivergedError(MistralTuneError):
     exit_code = ExitCode.FAILED
 
 
+class RemoteJobError(MistralTuneError):
+    """A job on an API ended without a model."""
+
+    exit_code = ExitCode.FAILED
+
+
 class GateError(MistralTuneError):
     """A quality gate was not met."""
 
