@@ -30,6 +30,7 @@ class Sampling:
         top_p: Nucleus mass, used when the temperature is above 0.
         seed: Makes a sampled answer repeatable where the backend can.
         batch_size: Prompts generated together; None lets the backend choose.
+        stop: The answer ends before the first of these texts, which is no part of it.
     """
 
     max_new_tokens: int = 256
@@ -37,6 +38,7 @@ class Sampling:
     top_p: float = 1.0
     seed: int | None = None
     batch_size: int | None = None
+    stop: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
