@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from mistraltune.data.conversation import Conversation, Message
+from mistraltune.data.conversation import Conversation, Message, message_dicts
 from mistraltune.errors import DataError
 from mistraltune.evaluation.metrics import tool_call_match
 from mistraltune.evaluation.rows import LazyRows
@@ -78,7 +78,7 @@ class TextEvaluator:
             num_examples=len(predictions),
             metrics=summary.metrics | {"tokens_per_second": num_tokens / seconds},
             intervals=summary.intervals,
-            sampling=sampling.as_dict(),
+            sampling=sampling.as_json(),
             predictions=predictions,
         )
 
@@ -165,23 +165,3 @@ def score(
     if expected:
         return {"tool_call_match": tool_call_match(completion.tool_calls, expected)}
     return {name: function(completion.text, references) for name, function in score_functions.items()}
-
-
-def message_dicts(conversation: Conversation) -> list[dict[str, Any]]:
-    """The conversation's messages in the `messages` format."""
-    return [message_dict(message) for message in conversation.messages]
-
-
-def message_dict(message: Message) -> dict[str, Any]:
-    """One message in the `messages` format, without the fields that it does not use."""
-    fields: dict[str, Any] = {"role": message.role, "content": message.content}
-    if message.tool_calls:
-        fields["tool_calls"] = [
-            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
-            for call in message.tool_calls
-        ]
-    if message.tool_call_id:
-        fields["tool_call_id"] = message.tool_call_id
-    if message.name:
-        fields["name"] = message.name
-    return fields

@@ -113,7 +113,7 @@ def plan_evaluation(  # noqa: PLR0913 - options by name
         "format_version": FORMAT_VERSION,
         "eval_sha256": file.sha256,
         "num_rows": len(rows),
-        "sampling": sampling.as_dict(),
+        "sampling": sampling.as_json(),
         "evaluator": evaluator,
         "model": model_identity(ref),
     }

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from mistraltune.data.conversation import Conversation, ask
-from mistraltune.evaluation.evaluator import message_dicts
+from mistraltune.data.conversation import Conversation, ask, message_dicts
 from mistraltune.evaluation.prompts import read_prompts
 from mistraltune.evaluation.run_rows import run_rows
 from mistraltune.results import ModelRef
