@@ -39,6 +39,7 @@ class Plan:
         identity: What decides the result: configuration, data, base model, tokenizer.
         train: Rows that are trained on, those too long left out or cut as configured.
         validation: Likewise, for the validation loss.
+        num_devices: Devices that share each step, one a process.
         num_steps: Optimizer steps.
         trainer: Has not refused the configuration.
     """
@@ -48,6 +49,7 @@ class Plan:
     identity: dict[str, Any]
     train: Fitted
     validation: Fitted | None
+    num_devices: int
     num_steps: int
     trainer: Trainer
 
@@ -55,6 +57,7 @@ class Plan:
         """The plan as JSON-like figures, for `--dry-run` and the run's metadata."""
         return {
             "run_dir": str(self.path),
+            "num_devices": self.num_devices,
             "num_steps": self.num_steps,
             "train": self.train.statistics(),
             "validation": self.validation.statistics() if self.validation else None,
@@ -65,6 +68,7 @@ def train(  # noqa: PLR0913 - options by name
     backend: Backend,
     config: TrainConfig,
     *,
+    num_devices: int = 1,
     must_exist: bool = False,
     allow_changed: Sequence[str] = (),
     on_event: Listener = lambda event: None,
@@ -75,6 +79,7 @@ def train(  # noqa: PLR0913 - options by name
     Args:
         backend: Does the training.
         config: Everything that decides the run.
+        num_devices: Devices that share each step; where there are several, this process leads the others.
         must_exist: Insist that the run was begun before (`--resume`).
         allow_changed: Fields of the run's identity that may differ from those it was begun with.
         on_event: Hears what happens, see `RunDir.emit`.
@@ -86,7 +91,7 @@ def train(  # noqa: PLR0913 - options by name
         LockedError: Another process works on the run.
         Stopped: `should_stop` said so; a checkpoint is saved.
     """
-    plan = make_plan(backend, config, must_be_free=True, on_event=on_event)
+    plan = make_plan(backend, config, num_devices=num_devices, must_be_free=True, on_event=on_event)
     run = RunDir(plan.path, on_event=on_event, should_stop=should_stop)
     if must_exist and not run.metadata:
         raise ConfigError(f"there is no run to resume at {plan.path}", hint="leave out --resume to start it")
@@ -109,13 +114,19 @@ def train(  # noqa: PLR0913 - options by name
 
 
 def make_plan(
-    backend: Backend, config: TrainConfig, *, must_be_free: bool = False, on_event: Listener = lambda event: None
+    backend: Backend,
+    config: TrainConfig,
+    *,
+    num_devices: int = 1,
+    must_be_free: bool = False,
+    on_event: Listener = lambda event: None,
 ) -> Plan:
     """Check output, data and model, render every row once, and count the steps.
 
     Args:
         backend: Will do the training.
         config: Everything that decides the run.
+        num_devices: Devices that share each step.
         must_be_free: Refuse a run that another process works on, before the rows are rendered.
         on_event: Hears what happens.
 
@@ -161,11 +172,13 @@ def make_plan(
     return Plan(
         config=config,
         path=path,
-        # Not in the run's name: after an upgrade the same command finds its run, and is told what differs.
-        identity=identity | {"libraries": library_majors()},
+        # Not in the run's name: after an upgrade, or on fewer devices, the same command finds its run, and is told what
+        # differs.
+        identity=identity | {"num_devices": num_devices, "libraries": library_majors()},
         train=fitted,
         validation=fitted_val,
-        num_steps=config.training.num_steps(num_rows=len(fitted)),
+        num_devices=num_devices,
+        num_steps=config.training.num_steps(num_rows=len(fitted), num_devices=num_devices),
         trainer=trainer,
     )
 

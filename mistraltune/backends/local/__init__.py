@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
@@ -12,7 +14,8 @@ from mistraltune.config import Config, TrainConfig
 from mistraltune.results import ModelRef
 
 if TYPE_CHECKING:
-    from mistraltune.interfaces import ChatModel, Renderer, SharedBase, Trainer
+    from mistraltune.interfaces import ChatModel, Launch, Renderer, SharedBase, Trainer
+    from mistraltune.runs import Event
 
 # TRL reports each training to the Hub unless this is set before huggingface_hub is first imported.
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
@@ -50,6 +53,30 @@ class LocalBackend:
         ref = ModelRef(model=config.model, revision=config.revision)
         refuse_untrainable(locate(ref, with_weights=False), config)
         return LocalTrainer(LocalTrainConfig.model_validate(config.model_dump()))
+
+    def count_processes(self, launch: Launch) -> int:
+        """The processes of `launch`; the visible GPUs where it leaves that open."""
+        from mistraltune.backends.local.launching import count_processes
+
+        return count_processes(launch)
+
+    def launch(self, launch: Launch, arguments: Sequence[str]) -> None:
+        """`mistraltune` with `arguments` in several processes."""
+        from mistraltune.backends.local.launching import run_launcher
+
+        run_launcher(launch, arguments)
+
+    def leading(self) -> AbstractContextManager[None]:
+        """Around the process with rank 0."""
+        from mistraltune.backends.local.trainer import leading
+
+        return leading()
+
+    def follow(self, *, on_event: Callable[[Event], None], should_stop: Callable[[], bool]) -> None:
+        """What a process with another rank does."""
+        from mistraltune.backends.local.trainer import follow
+
+        follow(on_event=on_event, should_stop=should_stop)
 
     def renderer(self, ref: ModelRef) -> Renderer:
         """The renderer of the model's own tokenizer."""
