@@ -110,7 +110,9 @@ def write_model(folder: Path, shape: dict[str, int]) -> None:
         model = MistralForCausalLM(config).to(torch.bfloat16)
     model.save_pretrained(folder)
     del model
-    torch.cuda.empty_cache()
+    if device == "cuda":
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()  # the peak is the training's
     (tokenizer,) = (Path(mistral_common.__file__).parent / "data").glob("*.model.v3")
     shutil.copy(tokenizer, folder / "tokenizer.model.v3")
 

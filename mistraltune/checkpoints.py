@@ -62,10 +62,11 @@ def list_checkpoints(folder: Path) -> list[Checkpoint]:
     return sorted((Checkpoint(int(match[1]), path) for path, match in steps if match), key=lambda found: found.step)
 
 
-def drop_old_checkpoints(folder: Path, *, keep: int) -> None:
-    """Delete all but the newest `keep`."""
+def drop_old_checkpoints(folder: Path, *, keep: int, spare: int | None = None) -> None:
+    """Delete all but the newest `keep`, and that of step `spare`."""
     for checkpoint in list_checkpoints(folder)[:-keep]:
-        discard(checkpoint.path)
+        if checkpoint.step != spare:
+            discard(checkpoint.path)
 
 
 def drop_later_checkpoints(folder: Path, *, step: int) -> None:

@@ -5,9 +5,18 @@ from __future__ import annotations
 import math
 import os
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, create_model, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    create_model,
+    field_validator,
+    model_validator,
+)
 
 MAX_COUNT = 100_000_000
 """More steps than any run will see."""
@@ -86,6 +95,37 @@ ModelName = Annotated[str, Field(min_length=1), AfterValidator(model_name)]
 FolderName = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(folder_name)]
 
 
+Schedule = Literal[
+    "cosine",
+    "linear",
+    "constant",
+    "cosine_with_min_lr",
+    "cosine_with_restarts",
+    "polynomial",
+    "inverse_sqrt",
+    "warmup_stable_decay",
+]
+Optimizer = Literal[
+    "adamw_torch",
+    "adamw_torch_fused",
+    "adamw_8bit",
+    "paged_adamw_32bit",
+    "paged_adamw_8bit",
+    "ademamix",
+    "ademamix_8bit",
+    "paged_ademamix_32bit",
+    "paged_ademamix_8bit",
+    "lion_32bit",
+    "lion_8bit",
+    "paged_lion_32bit",
+    "paged_lion_8bit",
+    "adafactor",
+    "sgd",
+    "adagrad",
+    "rmsprop",
+]
+
+
 class DataConfig(Config):
     """Which rows are trained on."""
 
@@ -108,12 +148,20 @@ class TrainingConfig(Config):
     """Optimizer steps; replaces `epochs` where given."""
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 2e-4
     """Peak learning rate, reached after the warm-up."""
-    schedule: Literal["cosine", "linear", "constant"] = "cosine"
-    """How the learning rate falls after the warm-up; `constant` stays at the peak."""
+    schedule: Schedule = "cosine"
+    """How the learning rate falls after the warm-up (transformers' names); `constant` stays at the peak."""
+    min_lr_ratio: Annotated[float, Field(ge=0, le=1)] = 0.1
+    """Where `cosine_with_min_lr` and `warmup_stable_decay` end, as a share of the peak."""
+    decay_fraction: Annotated[float, Field(gt=0, le=1)] = 0.1
+    """Share of the steps in which `warmup_stable_decay` falls, at the end."""
+    num_cycles: Annotated[int, Field(ge=1, le=10_000)] = 2
+    """How often `cosine_with_restarts` falls from the peak."""
     warmup_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.05
     """Share of the steps in which the learning rate rises linearly from 0."""
+    optimizer: Optimizer = "adamw_torch"
+    """Transformers' name of it; 8-bit states take a quarter of the memory, paged ones leave a full GPU for the host."""
     weight_decay: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """AdamW weight decay."""
+    """Decay of the adapters' weights."""
     max_grad_norm: Annotated[float, Field(gt=0)] = 1.0
     """Gradients are clipped to this norm."""
     batch_size: Annotated[int, Field(ge=1, le=65_536)] = 4
@@ -130,6 +178,14 @@ class TrainingConfig(Config):
     """Steps between two checkpoints; unset means once an epoch."""
     keep_checkpoints: Annotated[int, Field(ge=1, le=MAX_COUNT)] = 2
     """Newest checkpoints kept."""
+    load_best_model_at_end: bool = False
+    """Save at each lowest validation loss, keep that checkpoint, and make its adapter the run's."""
+    early_stopping_patience: Annotated[int, Field(ge=1, le=MAX_COUNT)] | None = None
+    """Validations in a row without a lower loss after which training ends; unset means never."""
+    early_stopping_min_delta: Annotated[float, Field(ge=0)] = 0.0
+    """A loss counts as lower when it is lower than the lowest by more than this, in nats per token."""
+    report_to: tuple[Literal["tensorboard", "trackio", "wandb", "mlflow"], ...] = ()
+    """Trackers that hear the figures too; they take their keys and places from the environment."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 42
     """Seed of the order of rows, of dropout and of the adapters' initial weights."""
 
@@ -152,6 +208,10 @@ class LoraConfig(Config):
     """Scale: the update is multiplied by alpha / r."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.05
     """Dropout on the adapters' input."""
+    use_rslora: bool = False
+    """Scale by alpha / sqrt(r), which keeps high ranks learning (rsLoRA, Kalajdzievski 2023, arXiv:2312.03732)."""
+    use_dora: bool = False
+    """Learn direction and magnitude apart (DoRA, Liu et al. 2024, arXiv:2402.09353); slower."""
     target_modules: Annotated[tuple[str, ...], Field(min_length=1)] = (
         "q_proj",
         "k_proj",
@@ -162,6 +222,8 @@ class LoraConfig(Config):
         "down_proj",
     )
     """Linear layers that get an adapter, by the last part of their name."""
+    target_parameters: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    """Weights outside linear layers that get one, by the end of their name: a mixture's experts, see `lora_experts`."""
 
 
 class TrainConfig(Config):
@@ -171,8 +233,9 @@ class TrainConfig(Config):
     """Base model: `quickstart`, a model directory, or a Hub id."""
     revision: str | None = None
     """Branch, tag or commit on the Hub."""
-    quantization: Literal["none", "nf4"] = "nf4"
-    """How the frozen base is held: 4-bit NF4 with double quantisation (QLoRA, arXiv:2305.14314), or unquantised."""
+    quantization: Literal["none", "nf4", "int8"] = "nf4"
+    """How the frozen base is held: in 4 bits (NF4 with double quantisation: QLoRA, arXiv:2305.14314), in 8 (LLM.int8(),
+    arXiv:2208.07339), or unquantised."""
     data: DataConfig
     training: TrainingConfig = TrainingConfig()
     lora: LoraConfig = LoraConfig()
@@ -181,9 +244,26 @@ class TrainConfig(Config):
     run_id: FolderName | None = None
     """Name of the run directory; unset means a hash of configuration, data and base revision."""
 
+    @model_validator(mode="after")
+    def refuse_contradictions(self) -> Self:
+        """The configuration as it is, unless two of its keys cannot go together.
+
+        Raises:
+            ValueError: Names both.
+        """
+        training = self.training
+        for key in ("early_stopping_patience", "load_best_model_at_end"):
+            if getattr(training, key) and not self.data.val_file:
+                raise ValueError(f"training.{key} needs a validation loss: set data.val_file")
+        if self.lora.target_parameters and self.lora.use_dora:
+            raise ValueError("lora.use_dora knows linear layers only: leave out lora.target_parameters")
+        if self.lora.target_parameters and self.lora.dropout:
+            raise ValueError("lora.target_parameters allows no dropout: set lora.dropout to 0")
+        return self
+
     def without_place(self) -> dict[str, Any]:
-        """What the run computes, without where it is put: the part that decides a run's identity."""
-        return self.model_dump(mode="json", exclude={"output_dir", "run_id"})
+        """What the run computes, without where it is put and told: the part that decides a run's identity."""
+        return self.model_dump(mode="json", exclude={"output_dir": True, "run_id": True, "training": {"report_to"}})
 
 
 def train_config_type(backend_name: str, options: type[BaseModel]) -> type[TrainConfig]:

@@ -159,6 +159,8 @@ def validate(config_type: type[C], values: Mapping[str, Any], origins: Mapping[s
 def describe_problem(config_type: type[BaseModel], problem: dict[str, Any], origins: Mapping[str, str]) -> str:
     """One line for one pydantic error."""
     path = ".".join(str(part) for part in problem["loc"])
+    if not path:  # about several keys, which it names
+        return str(problem["msg"]).removeprefix("Value error, ")
     where = origins.get(path) or next((name for leaf, name in origins.items() if leaf.startswith(f"{path}.")), "")
     suffix = f" (from {where})" if where else ""
     match problem["type"]:

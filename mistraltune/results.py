@@ -27,7 +27,7 @@ class ModelRef(Result):
     """Directory of a LoRA adapter on top of the base."""
     revision: str | None = None
     """Branch, tag or commit on the Hub."""
-    quantization: Literal["none", "nf4"] = "none"
+    quantization: Literal["none", "nf4", "int8"] = "none"
     """How the base is held in memory."""
     endpoint: str | None = None
     """Name of the API endpoint, for API models."""

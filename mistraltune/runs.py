@@ -147,6 +147,11 @@ class RunDir:
         lines = path.read_bytes().split(b"\n") if path.exists() else []
         return [json.loads(line) for line in lines[:-1]]  # after the last newline there is nothing, or a torn line
 
+    def sound_checkpoint(self, step: int) -> Checkpoint | None:
+        """The checkpoint of that step; None where there is none, or it is damaged."""
+        found = (each for each in list_checkpoints(self.path / "checkpoints") if each.step == step)
+        return next((each for each in found if not each.damage()), None)
+
     def checkpoint(self) -> tuple[Checkpoint | None, list[str]]:
         """The newest sound checkpoint, and a sentence for each damaged one that was passed over."""
         passed_over: list[str] = []
@@ -299,9 +304,9 @@ class RunDir:
             if (self.path / "metrics.jsonl").exists():
                 sync_file(self.path / "metrics.jsonl")
 
-    def drop_old_checkpoints(self, *, keep: int) -> None:
-        """Delete all but the newest `keep` checkpoints."""
-        drop_old_checkpoints(self.path / "checkpoints", keep=keep)
+    def drop_old_checkpoints(self, *, keep: int, spare: int | None = None) -> None:
+        """Delete all but the newest `keep` checkpoints, and that of step `spare`."""
+        drop_old_checkpoints(self.path / "checkpoints", keep=keep, spare=spare)
 
     def finish(self, result: TrainResult) -> None:
         """Record the result; from here on the run is finished and never changes."""

@@ -17,6 +17,14 @@ def shipped_root() -> Path:
     return WHEEL if WHEEL.is_dir() else CLONE
 
 
+def console_dir() -> Path | None:
+    """The built console: inside an installed wheel, else the clone's; None where it was not built."""
+    for folder in (WHEEL / "console", CLONE / "frontend" / "out"):
+        if (folder / "index.html").is_file():
+            return folder
+    return None
+
+
 def find_config(name: str) -> Path:
     """The YAML file behind `--config`/`--lora`: a path as it stands, else a shipped file by its name.
 

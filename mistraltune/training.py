@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from mistraltune.config import TrainConfig
-from mistraltune.data.conversation import Conversation
 from mistraltune.data.fitting import Fitted, Reopening, fit
+from mistraltune.data.overlap import SharedRows, find_overlap
 from mistraltune.data.reading import ConversationFile
-from mistraltune.data.splitting import find_overlap
 from mistraltune.errors import ConfigError, DataError, Stopped
 from mistraltune.interfaces import Backend, Renderer, Trainer
 from mistraltune.provenance import describe_origin, library_majors
@@ -39,6 +38,7 @@ class Plan:
         identity: What decides the result: configuration, data, base model, tokenizer.
         train: Rows that are trained on, those too long left out or cut as configured.
         validation: Likewise, for the validation loss.
+        overlap: Rows that both share, where there are validation rows; there are such rows only where they are allowed.
         num_devices: Devices that share each step, one a process.
         num_steps: Optimizer steps.
         trainer: Has not refused the configuration.
@@ -49,6 +49,7 @@ class Plan:
     identity: dict[str, Any]
     train: Fitted
     validation: Fitted | None
+    overlap: SharedRows | None
     num_devices: int
     num_steps: int
     trainer: Trainer
@@ -61,6 +62,7 @@ class Plan:
             "num_steps": self.num_steps,
             "train": self.train.statistics(),
             "validation": self.validation.statistics() if self.validation else None,
+            "overlap": self.overlap.counts() if self.overlap is not None else None,
         }
 
 
@@ -71,6 +73,7 @@ def train(  # noqa: PLR0913 - options by name
     num_devices: int = 1,
     must_exist: bool = False,
     allow_changed: Sequence[str] = (),
+    allow_overlap: bool = False,
     on_event: Listener = lambda event: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> RunDir:
@@ -82,6 +85,7 @@ def train(  # noqa: PLR0913 - options by name
         num_devices: Devices that share each step; where there are several, this process leads the others.
         must_exist: Insist that the run was begun before (`--resume`).
         allow_changed: Fields of the run's identity that may differ from those it was begun with.
+        allow_overlap: Train though validation rows stand in the training data too; their number is recorded.
         on_event: Hears what happens, see `RunDir.emit`.
         should_stop: Asked after every step.
 
@@ -91,7 +95,14 @@ def train(  # noqa: PLR0913 - options by name
         LockedError: Another process works on the run.
         Stopped: `should_stop` said so; a checkpoint is saved.
     """
-    plan = make_plan(backend, config, num_devices=num_devices, must_be_free=True, on_event=on_event)
+    plan = make_plan(
+        backend,
+        config,
+        num_devices=num_devices,
+        must_be_free=True,
+        allow_overlap=allow_overlap,
+        on_event=on_event,
+    )
     run = RunDir(plan.path, on_event=on_event, should_stop=should_stop)
     if must_exist and not run.metadata:
         raise ConfigError(f"there is no run to resume at {plan.path}", hint="leave out --resume to start it")
@@ -113,12 +124,13 @@ def train(  # noqa: PLR0913 - options by name
     return run
 
 
-def make_plan(
+def make_plan(  # noqa: PLR0913 - options by name
     backend: Backend,
     config: TrainConfig,
     *,
     num_devices: int = 1,
     must_be_free: bool = False,
+    allow_overlap: bool = False,
     on_event: Listener = lambda event: None,
 ) -> Plan:
     """Check output, data and model, render every row once, and count the steps.
@@ -128,11 +140,12 @@ def make_plan(
         config: Everything that decides the run.
         num_devices: Devices that share each step.
         must_be_free: Refuse a run that another process works on, before the rows are rendered.
+        allow_overlap: Count rows that training and validation data share instead of refusing them.
         on_event: Hears what happens.
 
     Raises:
         ConfigError: The output cannot be written, or the model cannot be found.
-        DataError: Findings in the data, rows too long, or rows shared by train and validation.
+        DataError: Findings in the data, rows too long, or rows shared, exactly or nearly, by train and validation.
         LockedError: Another process works on the run, which must be free.
     """
     config = with_absolute_model(config)
@@ -142,8 +155,9 @@ def make_plan(
     val_file = ConversationFile.open(Path(config.data.val_file)) if config.data.val_file else None
     for warning in [*train_file.warnings, *(val_file.warnings if val_file else ())]:
         on_event({"event": "note", "text": str(warning)})
-    if val_file:
-        refuse_overlap(train_file, val_file)
+    overlap = find_overlap(train_file, val_file) if val_file else None
+    if overlap:
+        describe_overlap(overlap, is_allowed=allow_overlap, on_event=on_event)
 
     base = ModelRef(backend=backend.name, model=config.model, revision=config.revision)
     trainer = backend.trainer(config)
@@ -177,6 +191,7 @@ def make_plan(
         identity=identity | {"num_devices": num_devices, "libraries": library_majors()},
         train=fitted,
         validation=fitted_val,
+        overlap=overlap,
         num_devices=num_devices,
         num_steps=config.training.num_steps(num_rows=len(fitted), num_devices=num_devices),
         trainer=trainer,
@@ -208,16 +223,17 @@ def fit_rows(
     )
 
 
-def refuse_overlap(train_file: Sequence[Conversation], val_file: Sequence[Conversation]) -> None:
-    """Refuse validation rows that stand in the training data too: their loss would measure memory."""
-    shared = find_overlap(train_file, val_file)
-    if shared:
-        rows = ", ".join(conversation.source for conversation in shared[:5])
-        more = f" and {len(shared) - 5} more" if len(shared) > 5 else ""
-        raise DataError(
-            f"{len(shared)} validation rows are in the training data too: {rows}{more}",
-            hint="`mistraltune data split` puts duplicates on one side",
-        )
+def describe_overlap(overlap: SharedRows, *, is_allowed: bool, on_event: Listener) -> None:
+    """Say which validation rows stand in the training data too: their loss would measure memory.
+
+    Raises:
+        DataError: That is not allowed.
+    """
+    found = overlap.describe("validation", "the training data")
+    if not is_allowed:
+        hint = "`mistraltune data split` puts duplicates on one side, with --near 0.9 near ones too; or --allow-overlap"
+        raise DataError(found, hint=hint, details={"overlap": overlap.as_dict()})
+    on_event({"event": "note", "text": f"{found}; allowed, and recorded"})
 
 
 def with_absolute_model(config: TrainConfig) -> TrainConfig:

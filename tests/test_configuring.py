@@ -181,7 +181,7 @@ def test_an_override_without_key_and_value_is_refused_before_it_becomes_nothing(
         ("training.seed=-1", "Input should be greater than or equal to 0"),
         ("lora.target_modules=[]", "Tuple should have at least 1 item"),
         ("lora.target_modules=q_proj", "Input should be a valid tuple"),
-        ("quantization=int3", "Input should be 'none' or 'nf4'"),
+        ("quantization=int3", "Input should be 'none', 'nf4' or 'int8'"),
         ("data.on_too_long=cut", "Input should be 'error', 'drop' or 'truncate'"),
         ("training=3", "Input should be a valid dictionary"),
     ],

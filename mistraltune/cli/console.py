@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -49,3 +50,9 @@ def print_json(value: Any) -> None:
     """Print the one JSON object of a `--json` command, in ASCII: no locale and no odd file name can break it."""
     sys.stdout.write(json.dumps(value) + "\n")
     sys.stdout.flush()
+
+
+def write_event(event: Mapping[str, Any]) -> None:
+    """Say what a `--json` command is at: one JSON object a line on stderr."""
+    sys.stderr.write(json.dumps(event) + "\n")
+    sys.stderr.flush()

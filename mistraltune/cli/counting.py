@@ -1,21 +1,27 @@
-"""Progress of work that is counted in rows: a bar on a terminal, a line every tenth elsewhere."""
+"""Progress of work that is counted in rows: a bar on a terminal, a line every tenth elsewhere, events for scripts."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
-from mistraltune.cli.console import note, stderr
+from mistraltune.cli.console import note, stderr, write_event
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
 
 class CountingProgress:
-    """Shows on stderr how far a counted task is; a new text begins a new task."""
+    """Shows on stderr how far a counted task is; a new text begins a new task.
 
-    def __init__(self) -> None:
+    Args:
+        as_json: Write `progress` events instead, one JSON object a line: `text`, `done` and `total`, about a hundred
+            for a task; a total of 0 stands for work that cannot be counted.
+    """
+
+    def __init__(self, *, as_json: bool = False) -> None:
+        self.as_json = as_json
         self._text = ""
-        self._tenths = 0
+        self._told = 0
         self._bar: Progress | None = None
 
     def __enter__(self) -> Self:
@@ -28,18 +34,30 @@ class CountingProgress:
 
     def __call__(self, text: str, num_done: int, num_total: int) -> None:
         """Show that `num_done` of `num_total` are done; a total of 0 stands for work that cannot be counted."""
-        if text != self._text:
+        is_new = text != self._text
+        if is_new:
             self.stop()
             self._text = text
-            self._tenths = 0
+            self._told = 0
+        if self.as_json:
+            if is_new or self._has_moved(num_done, num_total, parts=100):
+                write_event({"event": "progress", "text": text, "done": num_done, "total": num_total})
+            return
+        if is_new:
             note(f"{text} ...")
         if num_total == 0:
             return
         if stderr().is_terminal:
             self._draw(num_done, num_total)
-        elif num_done * 10 // num_total > self._tenths:
-            self._tenths = num_done * 10 // num_total
+        elif self._has_moved(num_done, num_total, parts=10):
             note(f"{num_done}/{num_total}")
+
+    def _has_moved(self, num_done: int, num_total: int, *, parts: int) -> bool:
+        """Whether a further one of so many parts is done since this last said yes."""
+        done = num_done * parts // num_total if num_total else 0
+        has_moved = done > self._told
+        self._told = max(done, self._told)
+        return has_moved
 
     def stop(self) -> None:
         """Take the bar away."""

@@ -25,6 +25,7 @@ app = typer.Typer(no_args_is_help=True, help="Check, describe, convert, split an
 DEFAULT_TOKENIZER = "tekken"
 ROWS_WORTH_A_BAR = 10_000
 """Fewer are tokenised in about a second."""
+NUM_DUPLICATES_SHOWN = 5
 
 ModelOption = Annotated[
     str | None,
@@ -33,6 +34,10 @@ ModelOption = Annotated[
 TokenizerOption = Annotated[
     str | None,
     typer.Option("--tokenizer", metavar="NAME", help="Tokenise as v1, v2, v3, v7 or tekken (mistral-common)."),
+]
+NearOption = Annotated[
+    float | None,
+    typer.Option("--near", min=0.5, max=1.0, metavar="S", help="Rows alike to this share, such as 0.9, count too."),
 ]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace files that hold something else.")]
 
@@ -211,6 +216,55 @@ def convert(
 
 
 @app.command()
+def dedupe(
+    source: Annotated[Path, typer.Argument(metavar="IN", help="JSONL file.")],
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="The JSONL file to write; never IN itself.")],
+    *,
+    near: NearOption = None,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Copy a file without duplicates, whatever their case and spacing; with --near without near ones too.
+
+    Of rows that are alike the first stays, byte for byte. --json names each row that goes and the row kept for it.
+    """
+    from mistraltune.data.deduping import dedupe_file
+    from mistraltune.data.findings import counted
+    from mistraltune.data.reading import display_name
+
+    done = dedupe_file(source, target, near=near, replace=force, on_progress=tell_comparing)
+    if as_json:
+        print_json(
+            {
+                "file": display_name(target),
+                "num_rows": done.num_rows,
+                "num_kept": done.num_kept,
+                "num_exact": done.num_exact,
+                "num_near": done.num_near,
+                "duplicates": [duplicate._asdict() for duplicate in done.duplicates],
+                "is_written": done.is_written,
+            }
+        )
+        return
+    state = "" if done.is_written else " (unchanged: the file held them already)"
+    nearly = f" and {counted(done.num_near, 'near-duplicate')}" if near is not None else ""
+    left_out = f"{counted(done.num_exact, 'duplicate')}{nearly} left out of {counted(done.num_rows, 'row')}"
+    show(f"{display_name(target)}: {counted(done.num_kept, 'row')}, {left_out}{state}")
+    for line, kept, similarity in done.duplicates[:NUM_DUPLICATES_SHOWN]:
+        likeness = "the same as" if similarity == 1 else f"{similarity:.2f} like"
+        note(f"{display_name(source)}:{line} is {likeness} line {kept}")
+    num_more = len(done.duplicates) - NUM_DUPLICATES_SHOWN
+    if num_more > 0:
+        note(f"and {num_more:,} more; --json lists all")
+
+
+def tell_comparing(num_done: int) -> None:
+    """Say now and then how many rows have been read for near-duplicates."""
+    if num_done % ROWS_WORTH_A_BAR == 0:
+        note(f"looking for near-duplicates: {num_done:,} rows read")
+
+
+@app.command()
 def split(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="JSONL file.")],
     *,
@@ -218,26 +272,39 @@ def split(
     val: Annotated[float, typer.Option("--val", help="Share of the rows for validation.")] = 0.1,
     test: Annotated[float, typer.Option("--test", help="Share of the rows for the test.")] = 0.0,
     seed: Annotated[int, typer.Option("--seed", help="Another seed makes another choice.")] = 42,
+    near: NearOption = None,
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Divide a file into train, validation and test. Duplicates share a part, whatever their case and spacing."""
+    """Divide a file into train, validation and test. Duplicates share a part, whatever their case and spacing.
+
+    With --near, rows that are nearly equal share a part too, and so do all that are like one of them.
+    """
     from mistraltune.data.findings import counted
     from mistraltune.data.reading import display_name
     from mistraltune.data.splitting import split_file
 
-    done = split_file(file, out_dir, val=val, test=test, seed=seed, replace=force)
+    done = split_file(
+        file, out_dir, val=val, test=test, seed=seed, near=near, replace=force, on_progress=tell_comparing
+    )
     if as_json:
         files = {name: display_name(path) for name, path in done.files.items()}
         written = [display_name(path) for path in done.written]
         print_json(
-            {"files": files, "num_rows": done.num_rows, "num_duplicates": done.num_duplicates, "written": written}
+            {
+                "files": files,
+                "num_rows": done.num_rows,
+                "num_duplicates": done.num_duplicates,
+                "num_near": done.num_near,
+                "written": written,
+            }
         )
         return
     for name, path in done.files.items():
         state = "" if path in done.written else " (unchanged: the file held them already)"
         show(f"{display_name(path)}: {counted(done.num_rows[name], 'row')}{state}")
-    note(f"{counted(done.num_duplicates, 'duplicate row')}, each kept with the row it repeats")
+    nearly = f" and {counted(done.num_near, 'near-duplicate')}" if near is not None else ""
+    note(f"{counted(done.num_duplicates, 'duplicate row')}{nearly}, each kept with the row it repeats")
 
 
 @app.command("show")

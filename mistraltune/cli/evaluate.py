@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -25,6 +25,10 @@ MaxNewTokens = Annotated[int, typer.Option("--max-new-tokens", min=1, help="Long
 BatchSize = Annotated[
     str, typer.Option("--batch-size", metavar="N|auto", help="Prompts generated together; auto: the backend chooses.")
 ]
+Quantization = Annotated[
+    Literal["none", "nf4", "int8"],
+    typer.Option("--quantization", help="How a model that is no run is held; a run is held as it was trained."),
+]
 OutputDir = Annotated[
     Path | None,
     typer.Option(
@@ -42,6 +46,7 @@ def evaluate(
     batch_size: BatchSize = "auto",
     limit: LimitOption = None,
     evaluator: EvaluatorOption = "text",
+    quantization: Quantization = "none",
     output_dir: OutputDir = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -52,8 +57,8 @@ def evaluate(
     from mistraltune.evaluation.running import evaluate_model
     from mistraltune.registry import find_model
 
-    ref = find_model(model)
-    with CountingProgress() as watch:
+    ref = find_model(model, quantization=quantization)
+    with CountingProgress(as_json=as_json) as watch:
         evaluation = evaluate_model(
             ref,
             eval_file,
@@ -94,6 +99,7 @@ def compare(
     batch_size: BatchSize = "auto",
     limit: LimitOption = None,
     evaluator: EvaluatorOption = "text",
+    quantization: Quantization = "none",
     html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write a self-contained report.")] = None,
     fail_under: Annotated[
         list[str] | None,
@@ -124,10 +130,10 @@ def compare(
     if not asked and eval_file is None:
         raise ConfigError("nothing to compare on", hint="give prompts, --prompts-file or --eval-file")
     check_html(html)
-    with CountingProgress() as watch:
+    with CountingProgress(as_json=as_json) as watch:
         compared = compare_models(
-            find_model(base_model),
-            find_model(fine_tuned_model),
+            find_model(base_model, quantization=quantization),
+            find_model(fine_tuned_model, quantization=quantization),
             eval_file=eval_file,
             prompts=asked,
             sampling=greedy(max_new_tokens, batch_size),

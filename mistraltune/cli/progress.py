@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from mistraltune.cli.console import note, stderr
+from mistraltune.cli.console import note, stderr, write_event
 from mistraltune.cli.counting import CountingProgress
 
 if TYPE_CHECKING:
@@ -49,8 +47,7 @@ class RunProgress:
         if self.as_json:
             if event["event"] == "tick":  # logged steps are enough for a script
                 return
-            sys.stderr.write(json.dumps(event) + "\n")
-            sys.stderr.flush()
+            write_event(event)
             return
         show = getattr(self, f"show_{event['event']}", None)
         if show:

@@ -16,7 +16,7 @@ DataDir = Annotated[
 
 app = typer.Typer(
     invoke_without_command=True,
-    help="Serve Mistral's fine-tuning API, training on this machine; `reindex` repairs it, `openapi` describes it.",
+    help="Serve Mistral's fine-tuning API and a web console, training on this machine; `link` signs a browser in.",
 )
 
 
@@ -40,11 +40,12 @@ def serve(
     keep_loaded: Annotated[
         bool, typer.Option("--keep-loaded", help="Keep models that answer in memory while a training runs.")
     ] = False,
+    opens_browser: Annotated[bool, typer.Option("--open", help="Open the console in a browser.")] = False,
 ) -> None:
     """Answer the requests of Mistral's fine-tuning API by training on this machine.
 
-    Clients send the key that is printed at the start, or MISTRALTUNE_SERVER_KEY. Ctrl-C stops it: trainings save and go
-    on at the next start.
+    Clients send the key that is printed at the start, or MISTRALTUNE_SERVER_KEY; the link that is printed too signs a
+    browser in to the web console. Ctrl-C stops it: trainings save and go on at the next start.
     """
     if context.invoked_subcommand:
         return
@@ -63,6 +64,7 @@ def serve(
         allowed_hosts=allowed_host or (),
         max_parallel_jobs=max_parallel_jobs,
         keep_loaded=keep_loaded,
+        opens_browser=opens_browser,
         tell=note,
     )
 
@@ -80,6 +82,18 @@ def reindex(data_dir: DataDir = None, as_json: JsonOption = False) -> None:
     show(f"{folder}: {rebuilt.num_files} files and {rebuilt.num_jobs} jobs")
     for problem in rebuilt.problems:
         note(problem)
+
+
+@app.command("link")
+def link(data_dir: DataDir = None, as_json: JsonOption = False) -> None:
+    """Print a new link that signs a browser in to the console of the running server; it opens once."""
+    from mistraltune.serve.sessions import CODE_SECONDS, link_to_running_server
+
+    address = link_to_running_server(data_dir or default_data_dir())
+    if as_json:
+        print_json({"link": address, "valid_seconds": CODE_SECONDS})
+        return
+    show(address)
 
 
 @app.command("openapi")

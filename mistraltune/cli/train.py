@@ -57,6 +57,10 @@ AllowChanged = Annotated[
         help="Continue an unfinished run though this field differs, such as training.learning_rate; repeatable.",
     ),
 ]
+AllowOverlap = Annotated[
+    bool,
+    typer.Option("--allow-overlap", help="Train though validation rows are, nearly or exactly, in the training data."),
+]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Check configuration and data, show tokens and steps; load no weights.")
 ]
@@ -106,6 +110,7 @@ def local(
     run_id: RunId = None,
     resume: Resume = False,
     allow_changed: AllowChanged = None,
+    allow_overlap: AllowOverlap = False,
     dry_run: DryRun = False,
     launcher: Launcher = None,
     num_processes: NumProcesses = None,
@@ -134,6 +139,7 @@ def local(
             },
             must_exist=resume,
             allow_changed=allow_changed,
+            allow_overlap=allow_overlap,
             dry_run=dry_run,
             launch=launch,
             as_json=as_json,
@@ -153,6 +159,7 @@ def plugin_command(backend: str) -> Callable[..., None]:
         run_id: RunId = None,
         resume: Resume = False,
         allow_changed: AllowChanged = None,
+        allow_overlap: AllowOverlap = False,
         dry_run: DryRun = False,
         as_json: JsonOption = False,
     ) -> None:
@@ -169,6 +176,7 @@ def plugin_command(backend: str) -> Callable[..., None]:
             },
             must_exist=resume,
             allow_changed=allow_changed,
+            allow_overlap=allow_overlap,
             dry_run=dry_run,
             as_json=as_json,
         )
@@ -184,6 +192,7 @@ def run_backend(
     options: dict[str, str | None],
     must_exist: bool,
     allow_changed: list[str] | None,
+    allow_overlap: bool,
     dry_run: bool,
     launch: Launch | None = None,
     as_json: bool,
@@ -216,7 +225,7 @@ def run_backend(
             progress(event)
 
         if dry_run:
-            plan = make_plan(backend, config, num_devices=num_devices, on_event=on_event)
+            plan = make_plan(backend, config, num_devices=num_devices, allow_overlap=allow_overlap, on_event=on_event)
         else:
             run = train(
                 backend,
@@ -224,6 +233,7 @@ def run_backend(
                 num_devices=num_devices,
                 must_exist=must_exist,
                 allow_changed=allow_changed or (),
+                allow_overlap=allow_overlap,
                 on_event=on_event,
                 should_stop=stop,
             )

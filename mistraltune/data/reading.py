@@ -291,6 +291,10 @@ class ConversationFile(Sequence[Conversation]):
         """The format of the first row, which a check has found in all others; None where it has none."""
         return row_format(self.value(0))
 
+    def line_number(self, row: int) -> int:
+        """The line, counted from 1, of row `row`, counted from 0."""
+        return self._index.line_number(row)
+
     def value(self, row: int) -> dict[str, Any]:
         """Row `row`, counted from 0, as it stands in the file, with the fields that a conversation leaves out.
 
@@ -313,7 +317,7 @@ class ConversationFile(Sequence[Conversation]):
         if isinstance(index, slice):
             return [self[row] for row in range(*index.indices(len(self)))]
         row = range(len(self))[index]
-        line = self._index.line_number(row)
+        line = self.line_number(row)
         name = display_name(self.path)
         value = self.value(row)
         if not self._is_checked:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -36,17 +36,27 @@ class Split:
         files: The file of each part that was asked for: `train`, and `val` and `test` where their share is above 0.
         num_rows: The rows of each of these parts.
         num_duplicates: Rows that repeat an earlier one, letter case, width and white space aside.
+        num_near: Further rows that are nearly equal to another one, where that was asked for.
         written: The files that were written; the others held the same rows already.
     """
 
     files: dict[str, Path]
     num_rows: dict[str, int]
     num_duplicates: int
+    num_near: int
     written: tuple[Path, ...]
 
 
 def split_file(  # noqa: PLR0913 - the options of one command
-    source: Path, out_dir: Path, *, val: float = 0.1, test: float = 0.0, seed: int = 42, replace: bool = False
+    source: Path,
+    out_dir: Path,
+    *,
+    val: float = 0.1,
+    test: float = 0.0,
+    seed: int = 42,
+    near: float | None = None,
+    replace: bool = False,
+    on_progress: Callable[[int], None] = lambda num_done: None,
 ) -> Split:
     """Divide a JSON Lines file; lines are copied byte for byte, in their order.
 
@@ -59,7 +69,9 @@ def split_file(  # noqa: PLR0913 - the options of one command
         val: Share of the rows for validation, 0 to 1.
         test: Share of the rows for the test.
         seed: Another seed makes another choice.
+        near: Least similarity of rows that must share a part too, see `near_duplicates`; None leaves it at equal rows.
         replace: Whether other files of these names may be replaced.
+        on_progress: Hears how many rows have been looked at for near-duplicates.
 
     Raises:
         ConfigError: The shares leave nothing to train on, or a file of that name holds something else.
@@ -68,17 +80,20 @@ def split_file(  # noqa: PLR0913 - the options of one command
     if not (0 <= val < 1 and 0 <= test < 1 and val + test < 1):
         raise ConfigError(f"shares of {val} and {test} leave nothing to train on", hint="0 <= val + test < 1")
     keys = content_keys(source, seed)
-    parts, num_duplicates = assign_parts(keys, shares={VAL: val, TEST: test})
+    num_duplicates = len(keys) - len(set(keys))
+    if near is not None:
+        join_near_rows(source, keys, near, on_progress=on_progress)
+    parts, num_joined = assign_parts(keys, shares={VAL: val, TEST: test})
     wanted = [part for part, share in ((TRAIN, 1.0), (VAL, val), (TEST, test)) if share > 0]
     num_rows = {PARTS[part]: parts.count(part) for part in wanted}
     for name, number in num_rows.items():
         if number == 0:
-            rows = f"{counted(len(keys), 'row')}, {num_duplicates} of them duplicates"
+            rows = f"{counted(len(keys), 'row')}, {num_joined} of them duplicates"
             raise DataError(f"{display_name(source)}: no rows would be left for {name} ({rows})")
     files = {PARTS[part]: out_dir / f"{PARTS[part]}.jsonl" for part in wanted}
     outputs = {files[PARTS[part]]: partial(lines_of_part, source, parts, part) for part in wanted}
     written = write_files(outputs, sources=[source], replace=replace)
-    return Split(files, num_rows, num_duplicates, tuple(written))
+    return Split(files, num_rows, num_duplicates, num_joined - num_duplicates, tuple(written))
 
 
 def content_keys(source: Path, seed: int) -> array[int]:
@@ -95,6 +110,34 @@ def content_keys(source: Path, seed: int) -> array[int]:
             keys.append(content_key(parse_row(row.value), seed=seed))
     findings.refuse_errors()
     return keys
+
+
+def join_near_rows(source: Path, keys: array[int], threshold: float, *, on_progress: Callable[[int], None]) -> None:
+    """Give rows that are nearly equal the same key, and with them all that are equal or nearly equal to one of them.
+
+    Args:
+        source: The file.
+        keys: One per row; changed in place.
+        threshold: Least similarity.
+        on_progress: Hears how many rows have been looked at.
+    """
+    from mistraltune.data.near_duplicates import near_pairs
+    from mistraltune.data.reading import ConversationFile
+
+    joined_to: dict[int, int] = {}  # a forest of keys, each pointing to one that stands for it
+
+    def root(key: int) -> int:
+        while (parent := joined_to.get(key)) is not None:
+            joined_to[key] = joined_to.get(parent, parent)  # the next time the way is half as long
+            key = parent
+        return key
+
+    for pair in near_pairs(ConversationFile.open(source, check=False), threshold, on_progress=on_progress):
+        first, second = root(keys[pair.earlier]), root(keys[pair.row])
+        if first != second:
+            joined_to[second] = first
+    for row, key in enumerate(keys):
+        keys[row] = root(key)
 
 
 def content_key(conversation: Conversation, *, seed: int = 0) -> int:
@@ -183,13 +226,3 @@ def lines_of_part(source: Path, parts: bytes, part: int) -> Iterator[bytes]:
 
 def _changed(source: Path) -> DataError:
     return DataError(f"{display_name(source)} changed while it was read", hint="start again")
-
-
-def find_overlap(train: Sequence[Conversation], held_out: Sequence[Conversation]) -> list[Conversation]:
-    """The held-out conversations that stand in the training data too, letter case and white space aside.
-
-    Memory holds a number per held-out conversation; the training data is read once.
-    """
-    wanted = {content_key(conversation) for conversation in held_out}
-    shared = {key for conversation in train if (key := content_key(conversation)) in wanted}
-    return [conversation for conversation in held_out if shared and content_key(conversation) in shared]

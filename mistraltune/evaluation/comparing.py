@@ -108,14 +108,18 @@ def difference(base: Sequence[float], fine_tuned: Sequence[float]) -> Difference
     return Difference(value=fmean(fine_tuned) - fmean(base), interval=difference_interval(base, fine_tuned))
 
 
+def by_change(pairs: Sequence[Pair]) -> list[Pair]:
+    """The pairs, those whose scores changed most first, losses before wins; without a change as they stand."""
+    return sorted(pairs, key=lambda pair: (pair.change, pair.outcome == "loss"), reverse=True)
+
+
 def changed_rows(pairs: list[Pair]) -> list[int]:
     """Numbers of up to `MAX_CHANGED_ROWS` rows whose scores changed most, the biggest change first, losses before wins.
 
     Half of the places are kept for losses and half for wins, as far as there are any: a reader who saw only what
     improved would be misled.
     """
-    changed = [pair for pair in pairs if any(pair.change)]
-    ranked = sorted(changed, key=lambda pair: (pair.change, pair.outcome == "loss"), reverse=True)
+    ranked = by_change([pair for pair in pairs if any(pair.change)])
     wins = [pair for pair in ranked if pair.outcome == "win"]
     losses = [pair for pair in ranked if pair.outcome == "loss"]
     num_losses = min(len(losses), max(MAX_CHANGED_ROWS // 2, MAX_CHANGED_ROWS - len(wins)))

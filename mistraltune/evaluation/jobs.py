@@ -134,8 +134,7 @@ def find_evaluation(job: EvalJob) -> Evaluation | None:
     """The job's evaluation as an earlier call left it; None where there is none, or not all of it."""
     try:
         report = EvalReport.model_validate_json(job.report_file.read_bytes())
-        with job.predictions_file.open("rb") as file:
-            predictions = [Prediction.model_validate_json(line) for line in file]
+        predictions = read_predictions(job.predictions_file)
     except (FileNotFoundError, ValidationError):
         return None
     if len(predictions) != report.num_examples:
@@ -143,6 +142,12 @@ def find_evaluation(job: EvalJob) -> Evaluation | None:
     # The model's place is the caller's: a run directory may have been moved since.
     report = report.model_copy(update={"predictions": predictions, "model": job.ref})
     return Evaluation(report, job.report_file, job.predictions_file, is_reused=True)
+
+
+def read_predictions(path: Path) -> list[Prediction]:
+    """The predictions of a file that `write_report` wrote."""
+    with path.open("rb") as file:
+        return [Prediction.model_validate_json(line) for line in file]
 
 
 def write_report(job: EvalJob, report: EvalReport) -> None:

@@ -18,18 +18,24 @@ from mistraltune.publishing import sweep
 from mistraltune.results import ModelRef
 from mistraltune.serve.bodies import WholeBodies
 from mistraltune.serve.chat import chat_routes
+from mistraltune.serve.comparisons import Comparisons, comparison_routes
 from mistraltune.serve.documentation import add_documentation
 from mistraltune.serve.engine import Engine
+from mistraltune.serve.evaluations import Evaluations, evaluation_routes
 from mistraltune.serve.events import Sockets, event_routes
 from mistraltune.serve.files import Files, file_routes
 from mistraltune.serve.jobs import Jobs, job_routes
 from mistraltune.serve.metrics import metric_routes
 from mistraltune.serve.models import Models, model_routes
+from mistraltune.serve.pages import Pages
+from mistraltune.serve.queue import Queue
 from mistraltune.serve.refusals import RefusalReply, add_refusals
 from mistraltune.serve.security import Guard
+from mistraltune.serve.sessions import Sessions, session_routes
 from mistraltune.serve.store import Store
 from mistraltune.serve.supervisor import Supervisor
 from mistraltune.settings import ServerSettings
+from mistraltune.shipped import console_dir
 
 REFUSED = {"model": RefusalReply, "description": "The request is refused."}
 
@@ -44,9 +50,12 @@ class Server:
         files: Uploads.
         jobs: Trainings asked for.
         models: What can be asked.
+        evaluations: Evaluations asked for.
+        comparisons: Comparisons asked for.
         engine: What answers.
-        supervisor: What trains.
+        supervisor: What carries jobs on.
         sockets: Who watches.
+        sessions: Browsers that have signed in.
     """
 
     settings: ServerSettings
@@ -54,9 +63,12 @@ class Server:
     files: Files
     jobs: Jobs
     models: Models
+    evaluations: Evaluations
+    comparisons: Comparisons
     engine: Engine
     supervisor: Supervisor
     sockets: Sockets
+    sessions: Sessions
 
     def close(self) -> None:
         """Have trainers save, models finish, and the index closed."""
@@ -84,16 +96,21 @@ def open_server(
     sweep(file_dir)
     store = Store(data_dir)
     files = Files(store, file_dir)
+    queue = Queue(store, job_dir, settings)
+    models = Models(store, job_dir, catalogue)
     engine = Engine(keep_loaded=keep_loaded, max_questions=settings.max_parallel_chats)
     return Server(
         settings=settings,
         store=store,
         files=files,
-        jobs=Jobs(store, job_dir, files, catalogue, settings),
-        models=Models(store, job_dir, catalogue),
+        jobs=Jobs(queue, files, catalogue),
+        models=models,
+        evaluations=Evaluations(queue, files, models),
+        comparisons=Comparisons(queue, files, models),
         engine=engine,
         supervisor=Supervisor(store, job_dir, engine, max_parallel_jobs=max_parallel_jobs),
         sockets=Sockets(settings.max_sockets),
+        sessions=Sessions(data_dir),
     )
 
 
@@ -123,21 +140,27 @@ def create_app(server: Server, *, key: str, hosts: Collection[str] = ()) -> Fast
         redoc_url=None,
         redirect_slashes=False,
         responses={"4XX": REFUSED, "5XX": REFUSED},
-        middleware=[Middleware(Guard, key=key, hosts=hosts), Middleware(WholeBodies, settings=server.settings)],
+        middleware=[
+            Middleware(Guard, key=key, sessions=server.sessions, hosts=hosts),
+            Middleware(Pages, root=console_dir()),
+            Middleware(WholeBodies, settings=server.settings),
+        ],
     )
     add_refusals(app)
     app.include_router(file_routes(server.files, server.settings))
     app.include_router(job_routes(server.jobs, server.supervisor))
+    app.include_router(evaluation_routes(server.evaluations, server.supervisor))
+    app.include_router(comparison_routes(server.comparisons, server.supervisor))
     app.include_router(event_routes(server.store, server.sockets))
     app.include_router(model_routes(server.models))
     app.include_router(chat_routes(server.engine, server.models, server.settings))
-
     app.include_router(metric_routes(server.store, server.engine, server.sockets))
+    app.include_router(session_routes(server.sessions))
     add_documentation(app)
 
     @app.get("/healthz", tags=["server"])
     def healthz() -> dict[str, str]:
-        """Whether the server is up; the one route without a key."""
+        """Whether the server is up; takes no key."""
         return {"status": "ok"}
 
     return app

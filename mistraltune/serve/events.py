@@ -6,6 +6,7 @@ Each socket reads the store for itself at its own pace. Nothing is queued for a 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Annotated, Any
 
@@ -13,7 +14,14 @@ from fastapi import APIRouter, Query, WebSocket
 from starlette.concurrency import run_in_threadpool
 from starlette.websockets import WebSocketDisconnect
 
-from mistraltune.serve.records import ENDED, Event
+from mistraltune.serve.records import (
+    ENDED,
+    ComparisonRecord,
+    EvaluationRecord,
+    Event,
+    JobRecord,
+    TrainingRecord,
+)
 from mistraltune.serve.store import Store
 
 PAGE_SIZE = 200
@@ -22,6 +30,14 @@ SEND_SECONDS = 10.0
 """A reader that takes longer than this for one event is dropped."""
 
 DONE, NO_JOB, TOO_MANY, TOO_SLOW = 1000, 1008, 1013, 1008
+
+
+PLACES: dict[type[JobRecord], str] = {
+    TrainingRecord: "/v1/fine_tuning/jobs",
+    EvaluationRecord: "/api/evaluations",
+    ComparisonRecord: "/api/comparisons",
+}
+"""Where jobs of each kind are."""
 
 
 class Sockets:
@@ -37,13 +53,22 @@ class Sockets:
 
 
 def event_routes(store: Store, sockets: Sockets) -> APIRouter:
-    """`/v1/fine_tuning/jobs/{job_id}/events/ws`."""
-    routes = APIRouter(prefix="/v1/fine_tuning/jobs", tags=["jobs"])
+    """`.../{job_id}/events/ws`, for each kind of job where its other routes are."""
+    routes = APIRouter()
 
-    @routes.websocket("/{job_id}/events/ws")
+    for kind, place in PLACES.items():
+        routes.add_api_websocket_route(f"{place}/{{job_id}}/events/ws", follower(store, sockets, kind))
+    return routes
+
+
+def follower(
+    store: Store, sockets: Sockets, kind: type[JobRecord]
+) -> Callable[[WebSocket, str, int], Coroutine[Any, Any, None]]:
+    """The handler that sends the events of jobs of a kind."""
+
     async def follow(socket: WebSocket, job_id: str, after: Annotated[int, Query(ge=0, le=2**62)] = 0) -> None:
         """Send the events behind number `after`, those to come too, until the job ends."""
-        if await run_in_threadpool(store.find_job, job_id) is None:
+        if await run_in_threadpool(store.find_job, job_id, kind) is None:
             await socket.close(NO_JOB)
             return
         if sockets.num_open >= sockets.limit:
@@ -56,7 +81,7 @@ def event_routes(store: Store, sockets: Sockets) -> APIRouter:
         finally:
             sockets.num_open -= 1
 
-    return routes
+    return follow
 
 
 async def send_until_left(socket: WebSocket, store: Store, job_id: str, after: int) -> None:
@@ -82,7 +107,7 @@ async def send_until_left(socket: WebSocket, store: Store, job_id: str, after: i
 async def send_events(socket: WebSocket, store: Store, job_id: str, after: int) -> int:
     """Send events as they come; returns the code to close with."""
     while True:
-        job = await run_in_threadpool(store.find_job, job_id)  # before its events: none comes behind the end
+        job = await run_in_threadpool(store.find_job, job_id, JobRecord)  # before its events: none comes behind the end
         events = await run_in_threadpool(store.events, job_id, after=after, limit=PAGE_SIZE)
         for event in events:
             try:

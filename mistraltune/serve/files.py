@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, BinaryIO, Literal
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -14,7 +15,7 @@ from starlette.concurrency import run_in_threadpool
 from typing_extensions import TypedDict
 
 from mistraltune.data.validating import RowFingerprints, check_file
-from mistraltune.publishing import discard, publish_dir, publish_text
+from mistraltune.publishing import discard, naming_failed_writes, publish_dir, publish_text
 from mistraltune.serve.records import FileRecord
 from mistraltune.serve.refusals import Refusal, problem, unknown
 from mistraltune.serve.store import Store, now
@@ -140,6 +141,31 @@ class Files:
             shutil.rmtree(self.folder / record.id, ignore_errors=True)
             raise
         return record
+
+    def join(self, file_ids: Sequence[str], target: Path) -> None:
+        """Copy one file after the other to `target`, each ended by a line end.
+
+        Raises:
+            Refusal: 422, one was deleted meanwhile.
+        """
+        with naming_failed_writes(target), target.open("wb") as joined:
+            for file_id in file_ids:
+                with self.open_content(file_id) as file:
+                    shutil.copyfileobj(file, joined, 2**20)
+                    file.seek(-1, 2)
+                    if file.read(1) != b"\n":
+                        joined.write(b"\n")
+
+    def open_content(self, file_id: str) -> BinaryIO:
+        """The content of a file, open.
+
+        Raises:
+            Refusal: 422, it was deleted meanwhile.
+        """
+        try:
+            return self.path(file_id).open("rb")
+        except FileNotFoundError:
+            raise Refusal(422, f"there is no file {file_id} any more") from None
 
     def delete(self, file_id: str) -> None:
         """Forget a file; jobs keep the copy that they were made with.

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from typing_extensions import TypedDict
 
-from mistraltune.serve.records import DataPlan, Event, JobRecord, Status
+from mistraltune.serve.records import DataPlan, Event, Status, TrainingRecord
 from mistraltune.serve.store import now
 
 FIGURE_EVENTS = ("step", "validation")
@@ -140,7 +140,7 @@ def word_for(status: Status, user_agent: str) -> Status:
     return FIRST_WORDS.get(status, status) if user_agent.startswith("mistral-client-python/0.") else status
 
 
-def describe_job(job: JobRecord, *, user_agent: str = "") -> JobReply:
+def describe_job(job: TrainingRecord, *, user_agent: str = "") -> JobReply:
     """A job as a list shows it."""
     return {
         "id": job.id,
@@ -172,7 +172,7 @@ def describe_job(job: JobRecord, *, user_agent: str = "") -> JobReply:
     }
 
 
-def describe_hyperparameters(job: JobRecord) -> HyperparametersReply:
+def describe_hyperparameters(job: TrainingRecord) -> HyperparametersReply:
     """What was asked for, steps and epochs as they turn out once the data is known."""
     wanted, plan = job.request.hyperparameters, job.plan
     return {
@@ -215,7 +215,7 @@ def describe_dry_run(plan: DataPlan) -> DryRunReply:
     }
 
 
-def describe_details(job: JobRecord, events: Sequence[Event], *, user_agent: str = "") -> JobDetails:
+def describe_details(job: TrainingRecord, events: Sequence[Event], *, user_agent: str = "") -> JobDetails:
     """A job with its events and checkpoints, newest checkpoint first."""
     return {
         **describe_job(job, user_agent=user_agent),

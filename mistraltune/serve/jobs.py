@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO
-from uuid import uuid4
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query
 
 from mistraltune.configuring import dump_yaml
-from mistraltune.publishing import naming_failed_writes, publish_dir, publish_text
+from mistraltune.publishing import publish_dir, publish_text
 from mistraltune.results import ModelRef
-from mistraltune.serve import trainers
 from mistraltune.serve.catalogue import describe_unknown
+from mistraltune.serve.commands import check_of
 from mistraltune.serve.files import Files
 from mistraltune.serve.job_replies import (
     DETAILS,
@@ -31,11 +29,12 @@ from mistraltune.serve.job_replies import (
 )
 from mistraltune.serve.job_requests import JobRequest
 from mistraltune.serve.mapping import CONFIG_FILE, TRAIN_FILE, VAL_FILE, map_hyperparameters, read_plan
-from mistraltune.serve.records import DataPlan, JobRecord
-from mistraltune.serve.refusals import Refusal, problem, unknown
-from mistraltune.serve.store import IllegalStepError, Store, now
+from mistraltune.serve.processes import CHECK, ending, start
+from mistraltune.serve.queue import Queue, new_id, refusing_illegal_steps
+from mistraltune.serve.records import DataPlan, TrainingRecord
+from mistraltune.serve.refusals import Refusal, problem
+from mistraltune.serve.store import now
 from mistraltune.serve.supervisor import Supervisor
-from mistraltune.settings import ServerSettings
 from mistraltune.training import rerunnable
 
 DRY_RUN_SECONDS = 300.0
@@ -44,74 +43,48 @@ UserAgent = Annotated[str, Header(alias="user-agent", include_in_schema=False)]
 
 
 class Jobs:
-    """The jobs of a data directory.
+    """The fine-tuning jobs of a data directory.
 
     Args:
-        store: Their index.
-        folder: Holds a folder for each.
+        queue: Where they stand among other jobs.
         files: What they train on.
         catalogue: Public names of base models.
-        settings: The server's limits.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        folder: Path,
-        files: Files,
-        catalogue: Mapping[str, ModelRef],
-        settings: ServerSettings,
-    ) -> None:
-        self.store = store
-        self.folder = folder
+    def __init__(self, queue: Queue, files: Files, catalogue: Mapping[str, ModelRef]) -> None:
+        self.queue = queue
+        self.store = queue.store
+        self.folder = queue.folder
         self.files = files
         self.catalogue = catalogue
-        self.settings = settings
-        self._creating = threading.Lock()
         self._measuring = threading.Lock()
 
-    def find(self, job_id: str) -> JobRecord:
+    def find(self, job_id: str) -> TrainingRecord:
         """The job of that id.
 
         Raises:
             Refusal: 404.
         """
-        job = self.store.find_job(job_id)
-        if job is None:
-            raise unknown("job", job_id)
-        return job
+        return self.queue.find(job_id, TrainingRecord)
 
-    def create(self, request: JobRequest) -> JobRecord:
+    def create(self, request: JobRequest) -> TrainingRecord:
         """A new job, with a copy of its rows.
 
         Raises:
             Refusal: 409 a job like it is open, 422 model or files are unknown, 429 too many jobs are open.
         """
-        with self._creating:
-            return self._create(request, self.base_of(request))
-
-    def _create(self, request: JobRequest, base: ModelRef) -> JobRecord:
-        open_jobs = self.store.open_jobs()
-        for other in open_jobs:
-            if other.request == request:
-                raise Refusal(409, f"job {other.id} asks for the same and is {other.status}; cancel it first")
-        if len(open_jobs) >= self.settings.max_open_jobs:
-            raise Refusal(429, f"{len(open_jobs)} jobs are open; wait for one to end", headers={"Retry-After": "60"})
+        base = self.base_of(request)
         at = now()
-        job = JobRecord(
-            id=str(uuid4()),
+        job = TrainingRecord(
+            id=new_id(),
             created_at=at,
             modified_at=at,
             request=request,
             base=base,
             is_started=request.starts_itself,
         )
-        self.fill(self.folder / job.id, job.request, base)
-        try:
-            self.store.add_job(job, events=remarks(request))
-        except BaseException:
-            shutil.rmtree(self.folder / job.id, ignore_errors=True)
-            raise
+        folder = self.folder / job.id
+        self.queue.add(job, lambda staging: self.fill(staging, request, base, folder), events=remarks(request))
         return job
 
     def measure(self, request: JobRequest) -> DataPlan:
@@ -125,14 +98,15 @@ class Jobs:
             return self._measure(request, base)
 
     def _measure(self, request: JobRequest, base: ModelRef) -> DataPlan:
-        folder = self.folder / f".dry-run-{uuid4().hex}.tmp"
+        folder = self.folder / f".dry-run-{new_id()}.tmp"
         try:
-            self.fill(folder, request, base)
-            process = trainers.start_check(folder)
+            with publish_dir(folder) as staging:
+                self.fill(staging, request, base, folder)
+            process = start(check_of(folder), folder, CHECK)
             if not process.wait(DRY_RUN_SECONDS):
                 process.kill()
                 raise Refusal(503, "the data takes too long to check; make a job of it", headers={"Retry-After": "60"})
-            end = trainers.ending(folder, "check")
+            end = ending(folder, CHECK)
             if end.result is None:
                 raise Refusal(503 if end.is_interruption else 422, end.message)
             return read_plan(end.result, map_hyperparameters(request, base, folder))
@@ -161,40 +135,20 @@ class Jobs:
             raise Refusal(422, missing[0]["msg"], details=missing)
         return self.catalogue[request.model]
 
-    def fill(self, folder: Path, request: JobRequest, base: ModelRef) -> None:
-        """Write down what a trainer needs: the rows, and the configuration."""
-        training_ids = [file.file_id for file in request.training_files]
-        with publish_dir(folder) as staging:
-            self.join_files(training_ids, staging / TRAIN_FILE)
-            if request.validation_files:
-                self.join_files(request.validation_files, staging / VAL_FILE)
-            config = rerunnable(map_hyperparameters(request, base, folder))
-            publish_text(staging / CONFIG_FILE, dump_yaml(config))
+    def fill(self, staging: Path, request: JobRequest, base: ModelRef, folder: Path) -> None:
+        """Write down what a trainer needs: the rows, and the configuration.
 
-    def join_files(self, file_ids: Sequence[str], target: Path) -> None:
-        """One file after the other, each ended by a line end.
-
-        Raises:
-            Refusal: 422, one was deleted meanwhile.
+        Args:
+            staging: Where that is written; it becomes `folder`.
+            request: The job.
+            base: The model behind its public name.
+            folder: The job's folder.
         """
-        with naming_failed_writes(target), target.open("wb") as joined:
-            for file_id in file_ids:
-                with self.open_file(file_id) as file:
-                    shutil.copyfileobj(file, joined, 2**20)
-                    file.seek(-1, 2)
-                    if file.read(1) != b"\n":
-                        joined.write(b"\n")
-
-    def open_file(self, file_id: str) -> BinaryIO:
-        """The content of a file.
-
-        Raises:
-            Refusal: 422, it was deleted meanwhile.
-        """
-        try:
-            return self.files.path(file_id).open("rb")
-        except FileNotFoundError:
-            raise Refusal(422, f"there is no file {file_id} any more") from None
+        self.files.join([file.file_id for file in request.training_files], staging / TRAIN_FILE)
+        if request.validation_files:
+            self.files.join(request.validation_files, staging / VAL_FILE)
+        config = rerunnable(map_hyperparameters(request, base, folder))
+        publish_text(staging / CONFIG_FILE, dump_yaml(config))
 
 
 def remarks(request: JobRequest) -> list[tuple[str, dict[str, Any]]]:
@@ -202,15 +156,6 @@ def remarks(request: JobRequest) -> list[tuple[str, dict[str, Any]]]:
     if not request.integrations:
         return []
     return [("note", {"text": "integrations are not reported to: figures stay on this machine"})]
-
-
-@contextmanager
-def refusing_illegal_steps(what: str) -> Iterator[None]:
-    """Answer 409 where a job stands too far on to be `what`."""
-    try:
-        yield
-    except IllegalStepError as error:
-        raise Refusal(409, f"the job is {error.status} and cannot be {what}") from error
 
 
 def read_time(text: str | None, name: str) -> float | None:
@@ -258,7 +203,7 @@ def job_routes(jobs: Jobs, supervisor: Supervisor) -> APIRouter:
         after, before = read_time(created_after, "created_after"), read_time(created_before, "created_before")
         chosen = [
             job
-            for job in jobs.store.jobs()
+            for job in jobs.store.jobs(TrainingRecord)
             if (model is None or job.request.model == model)
             and (after is None or job.created_at > after)
             and (before is None or job.created_at < before)
@@ -287,7 +232,7 @@ def job_routes(jobs: Jobs, supervisor: Supervisor) -> APIRouter:
         with refusing_illegal_steps("cancelled"):
             return details(supervisor.cancel(jobs.find(job_id)), user_agent)
 
-    def details(job: JobRecord, user_agent: str) -> JobDetails:
+    def details(job: TrainingRecord, user_agent: str) -> JobDetails:
         return describe_details(job, jobs.store.events(job.id, names=DETAILS), user_agent=user_agent)
 
     return routes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from itertools import product
 
 from fastapi import APIRouter
 from fastapi.responses import Response
@@ -15,7 +16,7 @@ from prometheus_client.registry import Collector
 from mistraltune import __version__
 from mistraltune.serve.engine import Engine
 from mistraltune.serve.events import Sockets
-from mistraltune.serve.records import Status
+from mistraltune.serve.records import KINDS, JobRecord, Status
 from mistraltune.serve.store import Store
 
 
@@ -30,10 +31,10 @@ class ServerCollector(Collector):
     def collect(self) -> Iterable[Metric]:
         """Today's figures."""
         yield InfoMetricFamily("mistraltune", "The server.", value={"version": __version__})
-        counts = Counter(job.status for job in self.store.jobs())
-        jobs = GaugeMetricFamily("mistraltune_jobs", "Jobs by status.", labels=["status"])
-        for status in Status:
-            jobs.add_metric([status], counts[status])
+        counts = Counter((job.kind, job.status) for job in self.store.jobs(JobRecord))
+        jobs = GaugeMetricFamily("mistraltune_jobs", "Jobs by kind and status.", labels=["kind", "status"])
+        for kind, status in product(KINDS, Status):
+            jobs.add_metric([kind, status], counts[kind, status])
         yield jobs
         yield gauge("mistraltune_files", "Uploaded files.", len(self.store.files()))
         yield gauge("mistraltune_chats_open", "Chat requests that are answered or wait.", self.engine.num_open)

@@ -14,7 +14,7 @@ from mistraltune.runs import RunDir
 from mistraltune.serve.catalogue import describe_unknown
 from mistraltune.serve.job_requests import ModelChanges
 from mistraltune.serve.mapping import RUN_ID
-from mistraltune.serve.records import JobRecord, Status
+from mistraltune.serve.records import Status, TrainingRecord
 from mistraltune.serve.refusals import Refusal
 from mistraltune.serve.store import Store
 
@@ -124,11 +124,11 @@ class Models:
             raise Refusal(422, f"{name} is archived; DELETE /v1/fine_tuning/models/{name}/archive brings it back"[:500])
         return RunDir(self.folder / job.id / RUN_ID).model
 
-    def tuned(self) -> list[JobRecord]:
+    def tuned(self) -> list[TrainingRecord]:
         """Jobs whose models are served or archived, newest first."""
-        return [job for job in self.store.jobs(statuses=[Status.SUCCESS]) if not job.tuned.is_deleted]
+        return [job for job in self.store.jobs(TrainingRecord, statuses=[Status.SUCCESS]) if not job.tuned.is_deleted]
 
-    def job_of(self, name: str) -> JobRecord:
+    def job_of(self, name: str) -> TrainingRecord:
         """The job that made a fine-tuned model.
 
         Raises:
@@ -141,14 +141,14 @@ class Models:
         served = [*self.catalogue, *(job.fine_tuned_model for job in jobs if job.fine_tuned_model)]
         raise Refusal(404, describe_unknown(name, served))
 
-    def change(self, model_id: str, changes: Mapping[str, Any]) -> JobRecord:
+    def change(self, model_id: str, changes: Mapping[str, Any]) -> TrainingRecord:
         """The job of a model after a change of what is said about the model.
 
         Raises:
             Refusal: 404.
         """
         job = self.job_of(model_id)
-        return self.store.update_job(job.id, tuned=job.tuned.model_copy(update=changes))
+        return self.store.update_job(job, tuned=job.tuned.model_copy(update=changes))
 
 
 def model_routes(models: Models) -> APIRouter:
@@ -210,7 +210,7 @@ def describe_base(name: str) -> ModelCard:
     }
 
 
-def describe_card(job: JobRecord) -> ModelCard:
+def describe_card(job: TrainingRecord) -> ModelCard:
     """A fine-tuned model in the list of models."""
     return {
         **describe_base(str(job.fine_tuned_model)),
@@ -225,7 +225,7 @@ def describe_card(job: JobRecord) -> ModelCard:
     }
 
 
-def describe_tuned(job: JobRecord) -> TunedModelReply:
+def describe_tuned(job: TrainingRecord) -> TunedModelReply:
     """A fine-tuned model as its own routes tell it."""
     return {
         "id": str(job.fine_tuned_model),

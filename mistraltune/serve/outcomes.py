@@ -1,4 +1,4 @@
-"""What becomes of a job whose data check or trainer has ended: decided here, stored by the supervisor."""
+"""What becomes of a job whose process or data check has ended: decided here, stored by the supervisor."""
 
 from __future__ import annotations
 
@@ -6,16 +6,26 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mistraltune.errors import MistralTuneError
+from pydantic import ValidationError
+
+from mistraltune.errors import ExitCode, MistralTuneError
 from mistraltune.runs import RunDir
 from mistraltune.secrets import masked
+from mistraltune.serve.evaluation_figures import comparison_figures, evaluation_figures
 from mistraltune.serve.mapping import RUN_ID, map_hyperparameters, read_plan
-from mistraltune.serve.records import DataPlan, JobRecord, Status
+from mistraltune.serve.processes import CHECK, JOB, Ending, ending
+from mistraltune.serve.records import (
+    ComparisonRecord,
+    DataPlan,
+    EvaluationRecord,
+    JobRecord,
+    Status,
+    TrainingRecord,
+)
 from mistraltune.serve.store import NewEvent
-from mistraltune.serve.trainers import Ending, ending
 
 MAX_ATTEMPTS = 3
-"""So often a check or a trainer is started for a job that keeps being killed."""
+"""So often a process is started for a job that keeps being killed."""
 
 
 class Outcome(NamedTuple):
@@ -32,9 +42,9 @@ class Outcome(NamedTuple):
     changes: dict[str, Any]
 
 
-def outcome_of_check(job: JobRecord, folder: Path) -> Outcome:
+def outcome_of_check(job: TrainingRecord, folder: Path) -> Outcome:
     """The job is validated, has failed, or is checked again."""
-    end = ending(folder, "check")
+    end = ending(folder, CHECK)
     if end.result is None and not end.is_interruption:
         return Outcome(Status.FAILED_VALIDATION, [failure(end.message)], {})
     if end.result is None and job.num_attempts + 1 >= MAX_ATTEMPTS:
@@ -49,23 +59,40 @@ def outcome_of_check(job: JobRecord, folder: Path) -> Outcome:
     return Outcome(Status.VALIDATED, [], {"plan": plan, "num_attempts": 0})
 
 
-def outcome_of_training(job: JobRecord, folder: Path) -> Outcome:
-    """The job has ended by its run directory and its trainer's last words, or its training is continued."""
-    run, end = RunDir(folder / RUN_ID), ending(folder, "trainer")
+def outcome_of_job(job: JobRecord, folder: Path) -> Outcome:
+    """The job has ended by what its process left, or is continued."""
+    end = ending(folder, JOB)
     try:
-        if run.metadata.get("status") == "finished":
-            trained_tokens = int(run.metrics.get("trained_tokens") or 0)
-            changes = {"fine_tuned_model": tuned_name(job), "trained_tokens": trained_tokens}
-            return Outcome(Status.SUCCESS, [], changes)
-    except MistralTuneError as error:  # a file of the run is damaged
-        end = Ending(None, error.exit_code, error.message)
+        found = found_by(job, folder, end)
+    except (MistralTuneError, ValidationError) as error:  # a file of the run is damaged
+        found, end = None, Ending(None, ExitCode.BUG, str(error))
+    if found is not None:
+        return Outcome(Status.SUCCESS, [], found)
     if job.status == Status.CANCELLATION_REQUESTED:
         return Outcome(Status.CANCELLED, [], {})
     if not end.is_interruption:
         return Outcome(Status.FAILED, [failure(end.message)], {})
     if job.num_attempts >= MAX_ATTEMPTS:
         return Outcome(Status.FAILED, [failure(f"{end.message}, at attempt {job.num_attempts} as before")], {})
-    return Outcome(Status.QUEUED, [note(f"the trainer was interrupted ({end.message}); it is continued")], {})
+    return Outcome(Status.QUEUED, [note(f"it was interrupted ({end.message}) and is continued")], {})
+
+
+def found_by(job: JobRecord, folder: Path, end: Ending) -> dict[str, Any] | None:
+    """What a finished job adds to its record; None where it has not finished.
+
+    A training's run directory says so itself, whatever became of the process; other jobs say it in their last words.
+
+    Raises:
+        MistralTuneError: A file of the run is damaged.
+    """
+    if isinstance(job, EvaluationRecord):
+        return {"figures": evaluation_figures(end.result)} if end.result else None
+    if isinstance(job, ComparisonRecord):
+        return {"figures": comparison_figures(end.result)} if end.result else None
+    run = RunDir(folder / RUN_ID)
+    if not isinstance(job, TrainingRecord) or run.metadata.get("status") != "finished":
+        return None
+    return {"fine_tuned_model": tuned_name(job), "trained_tokens": int(run.metrics.get("trained_tokens") or 0)}
 
 
 def with_duration(plan: DataPlan, folder: Path) -> DataPlan:
@@ -77,7 +104,7 @@ def with_duration(plan: DataPlan, folder: Path) -> DataPlan:
     return plan.model_copy(update={"expected_seconds": round(plan.train_tokens / speed)}) if speed else plan
 
 
-def tuned_name(job: JobRecord) -> str:
+def tuned_name(job: TrainingRecord) -> str:
     """`ft:MODEL:selfhost:YYYYMMDD[:SUFFIX]:JOB`, as Mistral names its own, with a word for the organisation."""
     day = time.strftime("%Y%m%d", time.gmtime(job.created_at))
     suffix = [job.request.suffix] if job.request.suffix else []

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from mistraltune.results import ModelRef
+from mistraltune.serve.evaluation_figures import ComparisonFigures, EvaluationFigures
+from mistraltune.serve.evaluation_requests import ComparisonRequest, EvaluationRequest
 from mistraltune.serve.job_requests import JobRequest
 
 
@@ -95,12 +97,29 @@ class TunedModel(Record):
 
 
 class JobRecord(Record):
-    """A job."""
+    """A job of the queue, whatever it does: something that a process of its own works on."""
 
+    kind: str
+    """One of `KINDS`."""
     id: str
     created_at: int
     modified_at: int
     status: Status = Status.QUEUED
+    num_attempts: int = 0
+    """Processes started since the last one that ended well or was stopped by the server."""
+    process: ProcessMark | None = None
+    """What works on it."""
+
+    @property
+    def is_checked(self) -> bool:
+        """Whether it can run as soon as its turn comes."""
+        return True
+
+
+class TrainingRecord(JobRecord):
+    """A fine-tuning job."""
+
+    kind: Literal["training"] = "training"
     request: JobRequest
     """As it came, without keys."""
     base: ModelRef
@@ -108,13 +127,44 @@ class JobRecord(Record):
     is_started: bool
     """Whether it may run as soon as its data is checked."""
     plan: DataPlan | None = None
-    num_attempts: int = 0
-    """Trainers started since the last one that ended well or was stopped by the server."""
-    process: ProcessMark | None = None
-    """The trainer, or the check of the data, that works on it."""
     fine_tuned_model: str | None = None
     trained_tokens: int | None = None
     tuned: TunedModel = TunedModel()
+
+    @property
+    def is_checked(self) -> bool:
+        """Whether its data is checked and measured."""
+        return self.plan is not None
+
+
+class EvaluationRecord(JobRecord):
+    """An evaluation of one model."""
+
+    kind: Literal["evaluation"] = "evaluation"
+    request: EvaluationRequest
+    model: ModelRef
+    """What the model's name stood for when the job was made."""
+    figures: EvaluationFigures | None = None
+    """Known once it has succeeded."""
+
+
+class ComparisonRecord(JobRecord):
+    """A comparison of two models."""
+
+    kind: Literal["comparison"] = "comparison"
+    request: ComparisonRequest
+    base: ModelRef
+    fine_tuned: ModelRef
+    figures: ComparisonFigures | None = None
+    """Known once it has succeeded on a file; prompts have no right answers."""
+
+
+KINDS = ("training", "evaluation", "comparison")
+
+AnyRecord = TrainingRecord | EvaluationRecord | ComparisonRecord
+
+RECORDS: TypeAdapter[AnyRecord] = TypeAdapter(Annotated[AnyRecord, Field(discriminator="kind")])
+"""Reads a record of any kind."""
 
 
 class Event(NamedTuple):

@@ -7,14 +7,11 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from mistraltune.errors import MistralTuneError
-from mistraltune.runs import RunDir
-from mistraltune.serve.mapping import RUN_ID
-from mistraltune.serve.outcomes import tuned_name
-from mistraltune.serve.records import FileRecord, JobRecord, Status
+from mistraltune.serve.outcomes import outcome_of_job
+from mistraltune.serve.processes import read_log
+from mistraltune.serve.records import RECORDS, FileRecord, JobRecord, Status
 from mistraltune.serve.running import locked
 from mistraltune.serve.store import Store, now
-from mistraltune.serve.trainers import read_log
 
 
 @dataclass
@@ -61,7 +58,7 @@ def fill(store: Store, data_dir: Path) -> Rebuilt:
             rebuilt.problems.append(f"{path} cannot be read: {error}")
     for path in sorted(data_dir.glob("jobs/*/job.json")):
         try:
-            add_job(store, JobRecord.model_validate_json(path.read_bytes()), path.parent)
+            add_job(store, RECORDS.validate_json(path.read_bytes()), path.parent)
             rebuilt.num_jobs += 1
         except (OSError, ValidationError) as error:
             rebuilt.problems.append(f"{path} cannot be read: {error}")
@@ -69,17 +66,11 @@ def fill(store: Store, data_dir: Path) -> Rebuilt:
 
 
 def add_job(store: Store, job: JobRecord, folder: Path) -> None:
-    """A job as its folder tells it; of a training, the run directory knows best whether it has finished."""
-    if is_finished(folder) and job.status != Status.SUCCESS:
-        job = job.model_copy(
-            update={
-                "status": Status.SUCCESS,
-                "modified_at": now(),
-                "fine_tuned_model": tuned_name(job),
-                "trained_tokens": int(RunDir(folder / RUN_ID).metrics.get("trained_tokens") or 0),
-                "process": None,
-            }
-        )
+    """A job as its folder tells it; what its process left knows best whether it has finished."""
+    outcome = outcome_of_job(job, folder)
+    if outcome.status == Status.SUCCESS != job.status:
+        changes = {"status": Status.SUCCESS, "modified_at": now(), "process": None, **outcome.changes}
+        job = job.model_copy(update=changes)
     store.add_job(job)
     offset = 0
     while True:
@@ -88,11 +79,3 @@ def add_job(store: Store, job: JobRecord, folder: Path) -> None:
             return
         store.add_events(job.id, [(event.pop("event"), event) for event in events], log_offset=end)
         offset = end
-
-
-def is_finished(folder: Path) -> bool:
-    """Whether the training in a job's folder came to its end."""
-    try:
-        return RunDir(folder / RUN_ID).metadata.get("status") == "finished"
-    except MistralTuneError:
-        return False

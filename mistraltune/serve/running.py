@@ -5,6 +5,8 @@ from __future__ import annotations
 import ipaddress
 import secrets
 import socket
+import threading
+import webbrowser
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -33,6 +35,7 @@ def run_server(  # noqa: PLR0913 - options by name
     allowed_hosts: Sequence[str],
     max_parallel_jobs: int,
     keep_loaded: bool,
+    opens_browser: bool,
     tell: Callable[[str], None],
 ) -> None:
     """Serve until a signal comes; then stop within 15 seconds.
@@ -53,8 +56,15 @@ def run_server(  # noqa: PLR0913 - options by name
             data_dir, settings, catalogue, max_parallel_jobs=max_parallel_jobs, keep_loaded=keep_loaded
         )
         app = create_app(server, key=key, hosts=[*allowed_hosts, *named_by(settings.host)])
-        tell(f"serving {data_dir} at http://{in_url(settings.host)}:{listener.getsockname()[1]}")
+        port = listener.getsockname()[1]
+        tell(f"serving {data_dir} at http://{in_url(settings.host)}:{port}")
         tell("the key is that of MISTRALTUNE_SERVER_KEY" if settings.key else f"key: {key}")
+        address = f"http://{reachable(settings.host)}:{port}"
+        server.sessions.note_address(address)
+        link = server.sessions.make_link(address)
+        tell(f"console: {link} (opens once, within 10 minutes; `mistraltune serve link` prints another)")
+        if opens_browser:
+            threading.Thread(target=webbrowser.open, args=(link,), daemon=True).start()
         config = uvicorn.Config(
             app,
             log_level="warning",
@@ -66,7 +76,10 @@ def run_server(  # noqa: PLR0913 - options by name
             ws_max_size=4096,
             ws_per_message_deflate=False,
         )
-        uvicorn.Server(config).run(sockets=[listener])
+        try:
+            uvicorn.Server(config).run(sockets=[listener])
+        finally:
+            server.sessions.forget_address()
 
 
 @contextmanager
@@ -128,6 +141,17 @@ def named_by(host: str) -> list[str]:
     except ValueError:
         return [host]
     return [] if address.is_unspecified else [in_url(str(address))]
+
+
+def reachable(host: str) -> str:
+    """A name by which this machine reaches an address of its own, as it stands in a URL."""
+    try:
+        address = ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return host
+    if address.is_unspecified:
+        return "127.0.0.1" if address.version == 4 else "[::1]"
+    return in_url(str(address))
 
 
 def in_url(host: str) -> str:

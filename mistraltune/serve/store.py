@@ -12,11 +12,11 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from mistraltune.errors import ConfigError, TemporaryError
 from mistraltune.publishing import publish_text
-from mistraltune.serve.records import FOLLOWING, OPEN, Event, FileRecord, JobRecord, Status
+from mistraltune.serve.records import FOLLOWING, OPEN, RECORDS, Event, FileRecord, JobRecord, Status
 
 VERSION = 1
 """`PRAGMA user_version` of a store that this code reads."""
@@ -43,6 +43,9 @@ COMMIT;
 
 NewEvent = tuple[str, dict[str, Any]]
 """Name and data of an event that has no number yet."""
+
+Kind = TypeVar("Kind", bound=JobRecord)
+"""The record of a job of some kind."""
 
 
 class IllegalStepError(Exception):
@@ -158,46 +161,54 @@ class Store:
             append(connection, record.id, [status_event(record.status), *events])
         self.copy(record)
 
-    def find_job(self, job_id: str) -> JobRecord | None:
-        """The job of that id."""
+    def find_job(self, job_id: str, kind: type[Kind]) -> Kind | None:
+        """The job of that id, if it is of that kind."""
         rows = self._rows("SELECT document FROM jobs WHERE id = ?", job_id)
-        return JobRecord.model_validate_json(rows[0][0]) if rows else None
+        record = RECORDS.validate_json(rows[0][0]) if rows else None
+        return record if isinstance(record, kind) else None
 
-    def jobs(self, *, statuses: Sequence[Status] = ()) -> list[JobRecord]:
-        """Jobs, newest first; all, or those in one of `statuses`."""
+    def jobs(self, kind: type[Kind], *, statuses: Sequence[Status] = ()) -> list[Kind]:
+        """Jobs of a kind, newest first; all, or those in one of `statuses`."""
         wanted = json.dumps(list(statuses or Status))
         query = (
             "SELECT document FROM jobs WHERE status IN (SELECT value FROM json_each(?)) "
             "ORDER BY created_at DESC, rowid DESC"
         )
-        return [JobRecord.model_validate_json(document) for (document,) in self._rows(query, wanted)]
+        records = (RECORDS.validate_json(document) for (document,) in self._rows(query, wanted))
+        return [record for record in records if isinstance(record, kind)]
 
     def open_jobs(self) -> list[JobRecord]:
-        """Jobs that have not ended, oldest first."""
-        return self.jobs(statuses=OPEN)[::-1]
+        """Jobs that have not ended, of all kinds, oldest first."""
+        return self.jobs(JobRecord, statuses=OPEN)[::-1]
 
     def update_job(
-        self, job_id: str, *, status: Status | None = None, events: Sequence[NewEvent] = (), **changes: Any
-    ) -> JobRecord:
-        """The job after a change; a new status is told as an event before `events`.
+        self, job: Kind, *, status: Status | None = None, events: Sequence[NewEvent] = (), **changes: Any
+    ) -> Kind:
+        """The job after a change of what is stored of it; a new status is told as an event before `events`.
 
         Raises:
             IllegalStepError: The status may not follow the present one; nothing is changed then.
         """
         with self._transaction() as connection:
-            (document,) = connection.execute("SELECT document FROM jobs WHERE id = ?", (job_id,)).fetchone()
-            record = JobRecord.model_validate_json(document)
+            (document,) = connection.execute("SELECT document FROM jobs WHERE id = ?", (job.id,)).fetchone()
+            record = type(job).model_validate_json(document)
             if status is not None and status not in FOLLOWING[record.status]:
                 raise IllegalStepError(record.status)
             fields = {"status": status or record.status, "modified_at": now(), **changes}
-            record = JobRecord.model_validate({**dict(record), **fields})
+            record = type(job).model_validate({**dict(record), **fields})
             connection.execute(
                 "UPDATE jobs SET status = ?, document = ? WHERE id = ?",
-                (record.status, record.model_dump_json(), job_id),
+                (record.status, record.model_dump_json(), job.id),
             )
-            append(connection, job_id, [*([status_event(status)] if status else ()), *events])
+            append(connection, job.id, [*([status_event(status)] if status else ()), *events])
         self.copy(record)
         return record
+
+    def forget_job(self, job_id: str) -> None:
+        """Remove a job's row and its events."""
+        with self._transaction() as connection:
+            connection.execute("DELETE FROM events WHERE job_id = ?", (job_id,))
+            connection.execute("DELETE FROM jobs WHERE id = ?", (job_id,))
 
     def copy(self, record: JobRecord) -> None:
         """Bring the copy in the job's folder up to date; where the disk is full, the next change or start does."""
@@ -225,6 +236,12 @@ class Store:
         )
         rows = self._rows(query, job_id, after, not names, json.dumps(list(names)), limit)
         return [Event(seq, created_at, name, json.loads(data)) for seq, created_at, name, data in rows]
+
+    def last_event(self, job_id: str, name: str) -> Event | None:
+        """A job's last event of a name."""
+        query = "SELECT seq, created_at, data FROM events WHERE job_id = ? AND name = ? ORDER BY seq DESC LIMIT 1"
+        rows = self._rows(query, job_id, name)
+        return Event(rows[0][0], rows[0][1], name, json.loads(rows[0][2])) if rows else None
 
 
 def append(connection: sqlite3.Connection, job_id: str, events: Sequence[NewEvent]) -> None:

@@ -225,6 +225,32 @@ def test_convert_refuses_to_work_in_place(tmp_path: Path):
     assert done.returncode == 2
 
 
+# dedupe
+
+LONG_TEXT = " ".join(f"word{number}" for number in range(60))
+
+
+def test_dedupe_says_what_goes_and_which_row_stays_for_it(tmp_path: Path):
+    write(tmp_path / "in.jsonl", row("a"), row("A"), row(LONG_TEXT), row(LONG_TEXT + " now"))
+    done = data(tmp_path, "dedupe", "in.jsonl", "out.jsonl")
+    assert done.stdout == "out.jsonl: 3 rows, 1 duplicate left out of 4 rows\n"
+    assert done.stderr == "in.jsonl:2 is the same as line 1\n"
+    done = data(tmp_path, "dedupe", "in.jsonl", "near.jsonl", "--near", "0.9")
+    assert done.stdout == "near.jsonl: 2 rows, 1 duplicate and 1 near-duplicate left out of 4 rows\n"
+    assert "in.jsonl:4 is 0.98 like line 3\n" in done.stderr
+    done = data(tmp_path, "dedupe", "in.jsonl", "near.jsonl", "--near", "0.9", "--json")
+    result = json.loads(done.stdout)
+    assert result["duplicates"][0] == {"line": 2, "duplicate_of": 1, "similarity": 1.0}
+    assert (result["num_rows"], result["num_kept"], result["num_near"], result["is_written"]) == (4, 2, 1, False)
+
+
+@pytest.mark.parametrize("share", ["0", "0.4", "1.1", "much"])
+def test_a_likeness_that_is_none_is_a_usage_error(tmp_path: Path, share: str):
+    write(tmp_path / "in.jsonl", row("a"))
+    assert data(tmp_path, "dedupe", "in.jsonl", "out.jsonl", "--near", share).returncode == 2
+    assert data(tmp_path, "split", "in.jsonl", "--out-dir", "out", "--near", share).returncode == 2
+
+
 # split
 
 
@@ -239,6 +265,7 @@ def test_split_writes_the_parts_and_prints_their_sizes(tmp_path: Path):
         "files": {name: f"parts/{name}.jsonl" for name in ("train", "val", "test")},
         "num_rows": {"train": 14, "val": 2, "test": 4},
         "num_duplicates": 1,
+        "num_near": 0,
         "written": [],
     }
     done = data(tmp_path, "split", "all.jsonl", "--out-dir", "parts", "--seed", "7")

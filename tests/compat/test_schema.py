@@ -45,6 +45,7 @@ def test_no_request_that_can_be_made_up_is_a_server_error(tmp_path: Path, tiny_m
             capture_output=True,
             text=True,
             timeout=1000,
+            cwd=tmp_path,  # it keeps a cache where it runs
             check=False,
         )
         assert server.http.get("/healthz").status_code == 200

@@ -7,9 +7,7 @@ from typing import Any
 
 import pytest
 
-from mistraltune.data.conversation import ask
-from mistraltune.data.reading import ConversationFile
-from mistraltune.data.splitting import assign_parts, find_overlap, split_file
+from mistraltune.data.splitting import assign_parts, split_file
 from mistraltune.errors import ConfigError, DataError
 
 
@@ -129,8 +127,15 @@ def test_groups_are_added_while_that_brings_a_part_closer_to_its_share():
     assert parts.count(1) == 0
 
 
-def test_rows_that_training_and_validation_share_are_found_whatever_their_spelling(tmp_path: Path):
-    train = ConversationFile.open(write(tmp_path / "train.jsonl", [line("Same  thing"), line("other")]))
-    val = ConversationFile.open(write(tmp_path / "val.jsonl", [line("new"), line("same THING", id=1)]))
-    assert [conversation.source for conversation in find_overlap(train, val)] == [f"{tmp_path / 'val.jsonl'}:2"]
-    assert find_overlap([ask("a")], [ask("b")]) == []
+def test_near_duplicates_share_a_part_only_where_that_is_asked_for(tmp_path: Path):
+    texts = [" ".join(f"word{(number * 60 + place) % 3_000}" for place in range(60)) for number in range(40)]
+    lines = [line(f"{text}{ending}") for text in texts for ending in ("", " now", " NOW", " now please")]
+    source = write(tmp_path / "data.jsonl", lines)
+    done = split_file(source, tmp_path / "near", val=0.25, near=0.9)
+    assert (done.num_duplicates, done.num_near) == (40, 80)
+    assert done.num_rows == {"train": 120, "val": 40}
+    copied = parts(tmp_path / "near")
+    questions = {name: {json.loads(row)["instruction"][:400] for row in rows} for name, rows in copied.items()}
+    assert not {text[:300] for text in questions["val"]} & {text[:300] for text in questions["train"]}
+    plain = split_file(source, tmp_path / "plain", val=0.25)
+    assert (plain.num_duplicates, plain.num_near) == (40, 0)

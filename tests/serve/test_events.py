@@ -110,7 +110,7 @@ def test_a_reader_that_stops_reading_is_dropped_and_slows_nobody(tmp_path: Path,
     with serving(tmp_path / "data", "--model", f"open-mistral-7b={tiny_model}") as server:
         line = b"x" * 3000 + b"\n"
         job_id = start_job(server, 1000)
-        log = server.data_dir / "jobs" / job_id / "trainer.log"
+        log = server.data_dir / "jobs" / job_id / "job.log"
         wait_until(lambda: server.job(job_id)["checkpoints"], seconds=60)
         host, port = server.url.removeprefix("http://").rsplit(":", 1)
         slow = socket.create_connection((host, int(port)))

@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 
 from mistraltune.results import ModelRef
 from mistraltune.serve.app import Server, create_app, open_server
+from mistraltune.serve.records import JobRecord
 from mistraltune.settings import ServerSettings
 
 
@@ -32,7 +33,7 @@ def client(server: Server) -> TestClient:
 
 
 def content(server: Server) -> Any:
-    jobs, files = server.store.jobs(), server.store.files()
+    jobs, files = server.store.jobs(JobRecord), server.store.files()
     return jobs, files, sorted(server.store.data_dir.glob("jobs/*")), sorted(server.store.data_dir.glob("files/*"))
 
 

@@ -15,8 +15,8 @@ from mistraltune.serve.catalogue import PUBLIC_NAMES, describe_unknown, make_cat
 from mistraltune.serve.job_replies import describe_checkpoints, word_for
 from mistraltune.serve.job_requests import JobRequest
 from mistraltune.serve.mapping import map_hyperparameters, read_plan
+from mistraltune.serve.processes import JOB, Ending, ending, parse_line, read_log
 from mistraltune.serve.records import Event, Status
-from mistraltune.serve.trainers import Ending, ending, parse_line, read_log
 
 BASE = ModelRef(model="quickstart", quantization="nf4")
 
@@ -119,7 +119,7 @@ def test_checkpoints_are_newest_first_and_a_repeated_step_counts_once() -> None:
 
 def test_a_log_is_read_on_from_where_it_was_left_and_never_in_half_lines(tmp_path: Path) -> None:
     assert read_log(tmp_path, offset=0) == ([], 0)
-    log = tmp_path / "trainer.log"
+    log = tmp_path / "job.log"
     log.write_bytes(b'{"event": "step", "step": 1}\nTraceback (most')
     events, offset = read_log(tmp_path, offset=0)
     assert events == [{"event": "step", "step": 1}]
@@ -155,7 +155,7 @@ def test_last_words_tell_an_interruption_from_a_failure(
     tmp_path: Path, words: bytes | None, is_interruption: bool
 ) -> None:
     if words is not None:
-        (tmp_path / "trainer.out").write_bytes(words)
-    end = ending(tmp_path, "trainer")
+        (tmp_path / "job.out").write_bytes(words)
+    end = ending(tmp_path, JOB)
     assert isinstance(end, Ending)
     assert end.is_interruption == is_interruption

@@ -17,8 +17,9 @@ import psutil
 import pytest
 from serving import Serving, rows, serving, wait_until
 
-from mistraltune.serve.records import JobRecord
-from mistraltune.serve.trainers import command_of, find_processes
+from mistraltune.serve.commands import check_of
+from mistraltune.serve.processes import find_processes
+from mistraltune.serve.records import TrainingRecord
 
 NUM_KILLS = 20 if os.environ.get("MISTRALTUNE_FAULTS") == "all" else 2
 STEPS = 12
@@ -155,9 +156,9 @@ def test_a_stranger_with_the_trainers_number_is_left_alone(tmp_path: Path) -> No
     """J4: a process is ours by its command, which names the job; a number is never enough."""
     stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", str(tmp_path)])
     try:
-        assert find_processes([tmp_path]) == {}
-        ours = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", *command_of(tmp_path)[1:]])
-        assert find_processes([tmp_path]) == {}
+        assert find_processes({"job": [check_of(tmp_path)]}) == {}
+        ours = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", *check_of(tmp_path)[1:]])
+        assert find_processes({"job": [check_of(tmp_path)]}) == {}
         ours.kill()
         ours.wait()
         assert stranger.poll() is None
@@ -171,12 +172,12 @@ def test_a_fork_of_a_trainer_is_not_taken_for_it(tmp_path: Path) -> None:
     script = tmp_path / "mistraltune.py"
     script.write_text("import os, time\nprint(os.fork(), flush=True)\ntime.sleep(60)\n")
     trainer = subprocess.Popen(
-        command_of(tmp_path), cwd=tmp_path, start_new_session=True, stdout=subprocess.PIPE, text=True
+        check_of(tmp_path), cwd=tmp_path, start_new_session=True, stdout=subprocess.PIPE, text=True
     )
     try:
         assert trainer.stdout
         trainer.stdout.readline()
-        found = find_processes([tmp_path])
+        found = find_processes({"job": [check_of(tmp_path)]})
         assert [process.mark.pid for process in found.values()] == [trainer.pid]
     finally:
         os.killpg(trainer.pid, signal.SIGKILL)
@@ -193,7 +194,7 @@ def test_a_stopped_server_has_its_trainers_save(tmp_path: Path, model: tuple[str
         assert server.process.wait(20) == -signal.SIGTERM
         assert time.monotonic() - began < 15
         assert trainers_of(server.data_dir) == []
-        record = JobRecord.model_validate_json((server.data_dir / "jobs" / job_id / "job.json").read_bytes())
+        record = TrainingRecord.model_validate_json((server.data_dir / "jobs" / job_id / "job.json").read_bytes())
         assert (record.status, record.num_attempts) == ("QUEUED", 0)
         (checkpoint,) = sorted((server.data_dir / "jobs" / job_id / "run" / "checkpoints").glob("step-*"))[-1:]
     with serving(tmp_path / "data", *model) as server:

@@ -19,6 +19,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from mistraltune.serve.app import Server, create_app, open_server
 from mistraltune.serve.catalogue import make_catalogue
+from mistraltune.serve.security import OPEN_PATHS, is_api
 from mistraltune.settings import ServerSettings
 
 BEARER = {"Authorization": f"Bearer {KEY}"}
@@ -108,7 +109,11 @@ def requests_to(path: str) -> list[dict[str, Any]]:
 
 def test_the_routes_are_the_ones_that_we_know(app: FastAPI) -> None:
     assert len(http_routes(app)) >= 20
-    assert socket_routes(app) == ["/v1/fine_tuning/jobs/x/events/ws"]
+    assert socket_routes(app) == [
+        "/v1/fine_tuning/jobs/x/events/ws",
+        "/api/evaluations/x/events/ws",
+        "/api/comparisons/x/events/ws",
+    ]
     assert {("POST", "/v1/files"), ("POST", "/v1/chat/completions"), ("DELETE", "/v1/models/x")} <= set(
         http_routes(app)
     )
@@ -124,9 +129,10 @@ def test_no_route_answers_without_the_key(app: FastAPI, client: TestClient, serv
         {},
         {"X-Api-Key": KEY},
         {"Cookie": f"key={KEY}"},
+        {"Cookie": f"mistraltune-8000={KEY}"},
     ]
     for method, path in http_routes(app):
-        if path == "/healthz":
+        if path in OPEN_PATHS:
             continue
         for headers in wrong:
             for address in (path, f"{path}?key={KEY}&token={KEY}&api_key={KEY}"):
@@ -136,9 +142,15 @@ def test_no_route_answers_without_the_key(app: FastAPI, client: TestClient, serv
     assert state_of(server) == before
 
 
-def test_only_the_health_check_is_open(client: TestClient) -> None:
+def test_every_route_lies_where_the_guard_looks(app: FastAPI) -> None:
+    for path in [*(path for _, path in http_routes(app)), *socket_routes(app)]:
+        assert is_api(path), path
+
+
+def test_only_the_health_check_and_signing_in_are_open(client: TestClient) -> None:
+    assert OPEN_PATHS == ("/healthz", "/sign-in")
     assert client.get("/healthz").json() == {"status": "ok"}
-    for path in ("/", "/docs", "/openapi.json", "/metrics", "/healthz/", "//healthz", "/nowhere", "/v1/%2e%2e/healthz"):
+    for path in ("/docs", "/openapi.json", "/metrics", "/healthz/", "/sign-in/", "/v1/nowhere", "/v1/%2e%2e/healthz"):
         assert client.get(path).status_code == 401, path
 
 
@@ -190,9 +202,65 @@ def test_two_hosts_are_none(client: TestClient) -> None:
 def test_no_websocket_opens_for_a_stranger(app: FastAPI, client: TestClient, headers: dict[str, str]) -> None:
     for path in socket_routes(app):
         for address in (path, f"{path}?token={KEY}"):
-            with pytest.raises(WebSocketDisconnect) as refusal, client.websocket_connect(address, headers=headers):
+            with (
+                pytest.raises(WebSocketDisconnect) as refusal,
+                client.websocket_connect(address, headers={"Host": "localhost:8000", **headers}),
+            ):
                 pass
             assert refusal.value.code == 1008
+            assert refusal.value.reason != ""  # by the guard, not for want of such a job
+
+
+@pytest.fixture
+def cookie(server: Server) -> dict[str, str]:
+    return {"Cookie": f"mistraltune-8000={server.sessions.browsers.issue()}"}
+
+
+def test_a_cookie_reads_everything_that_the_key_reads(client: TestClient, cookie: dict[str, str]) -> None:
+    for path in ("/v1/models", "/v1/files", "/docs", "/openapi.json", "/metrics", "/v1/fine_tuning/jobs"):
+        assert client.get(path, headers=cookie).status_code == 200, path
+    assert client.get("/v1/models", headers={**cookie, "Authorization": "Bearer wrong"}).status_code == 401
+
+
+def test_a_cookie_alone_changes_nothing(
+    app: FastAPI, client: TestClient, server: Server, cookie: dict[str, str]
+) -> None:
+    before = state_of(server)
+    ours = {"Origin": "http://localhost:8000"}
+    for method, path in http_routes(app):
+        if method in ("GET", "HEAD"):
+            continue
+        for request in requests_to(path):
+            for proof in ({}, ours, {"X-MistralTune-Console": "1"}):
+                headers = {**cookie, **request.get("headers", {}), **proof}
+                assert client.request(method, path, **{**request, "headers": headers}).status_code == 403
+    assert state_of(server) == before
+    headers = {**cookie, **ours, "X-MistralTune-Console": "1"}
+    upload = {"files": {"file": ("x.jsonl", rows())}, "data": {"purpose": "fine-tune"}}
+    assert client.post("/v1/files", headers=headers, **upload).status_code == 200
+
+
+@pytest.mark.parametrize("origin", FOREIGN_ORIGINS)
+def test_a_cookie_opens_nothing_for_a_foreign_page(client: TestClient, cookie: dict[str, str], origin: str) -> None:
+    headers = {**cookie, "Origin": origin, "X-MistralTune-Console": "1"}
+    assert client.get("/v1/models", headers=headers).status_code == 403
+    assert client.post("/sign-out", headers=headers).status_code == 403
+    assert client.get("/v1/models", headers=cookie).status_code == 200
+
+
+def test_a_websocket_with_a_cookie_says_which_page_it_comes_from(
+    client: TestClient, server: Server, cookie: dict[str, str]
+) -> None:
+    path = "/v1/fine_tuning/jobs/x/events/ws"
+    cookie = {**cookie, "Host": "localhost:8000"}  # the test client names another host in WebSockets
+    for headers in (cookie, {**cookie, "Origin": "null"}):
+        with pytest.raises(WebSocketDisconnect) as refusal, client.websocket_connect(path, headers=headers):
+            pass
+        assert "page" in refusal.value.reason
+    ours = {**cookie, "Origin": "http://localhost:8000"}
+    with pytest.raises(WebSocketDisconnect) as refusal, client.websocket_connect(path, headers=ours):
+        pass
+    assert refusal.value.reason == ""  # let in, and told that there is no such job
 
 
 def test_no_method_is_forgotten(client: TestClient) -> None:

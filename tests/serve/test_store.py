@@ -20,15 +20,15 @@ from failing import FailingConnection
 from mistraltune.errors import ConfigError
 from mistraltune.results import ModelRef
 from mistraltune.serve.job_requests import JobRequest
-from mistraltune.serve.records import ENDED, FOLLOWING, FileRecord, JobRecord, Status
+from mistraltune.serve.records import ENDED, FOLLOWING, FileRecord, Status, TrainingRecord
 from mistraltune.serve.store import IllegalStepError, Store
 
 REQUEST = JobRequest.model_validate({"model": "quickstart", "training_files": ["x"]})
 NUM_KILLS = 200 if os.environ.get("MISTRALTUNE_FAULTS") == "all" else 40
 
 
-def a_job(name: str) -> JobRecord:
-    return JobRecord(
+def a_job(name: str) -> TrainingRecord:
+    return TrainingRecord(
         id=name, created_at=1, modified_at=1, request=REQUEST, base=ModelRef(model="quickstart"), is_started=True
     )
 
@@ -52,11 +52,11 @@ def reopened(store: Store) -> Store:
 def test_what_was_stored_is_there_after_a_restart(store: Store) -> None:
     store.add_file(a_file("f"))
     store.add_job(a_job("j"), events=[("note", {"text": "ü"})])
-    store.update_job("j", status=Status.VALIDATING, num_attempts=2)
+    store.update_job(a_job("j"), status=Status.VALIDATING, num_attempts=2)
     store.add_events("j", [("step", {"step": 1})], log_offset=17)
     again = reopened(store)
     assert again.find_file("f") == a_file("f")
-    assert (again.find_job("j") or a_job("")).num_attempts == 2
+    assert (again.find_job("j", TrainingRecord) or a_job("")).num_attempts == 2
     assert [(event.seq, event.name) for event in again.events("j", after=1)] == [
         (2, "note"),
         (3, "status-updated"),
@@ -67,9 +67,9 @@ def test_what_was_stored_is_there_after_a_restart(store: Store) -> None:
 
 def test_the_copy_in_the_folder_says_what_the_row_says(store: Store) -> None:
     store.add_job(a_job("j"))
-    record = store.update_job("j", status=Status.CANCELLED)
+    record = store.update_job(a_job("j"), status=Status.CANCELLED)
     copy = (store.data_dir / "jobs" / "j" / "job.json").read_bytes()
-    assert JobRecord.model_validate_json(copy) == record == store.find_job("j")
+    assert TrainingRecord.model_validate_json(copy) == record == store.find_job("j", TrainingRecord)
 
 
 def test_a_damaged_store_says_so_and_how_to_mend_it(store: Store) -> None:
@@ -135,13 +135,13 @@ def test_no_order_of_wishes_stores_an_illegal_step(store: Store) -> None:
         store.add_job(a_job(f"j{trial}"))
         for _ in range(12):
             wanted = chance.choice(list(Status))
-            before = (store.find_job(f"j{trial}") or a_job("")).status
+            before = (store.find_job(f"j{trial}", TrainingRecord) or a_job("")).status
             if wanted in FOLLOWING[before]:
-                store.update_job(f"j{trial}", status=wanted)
+                store.update_job(a_job(f"j{trial}"), status=wanted)
                 continue
             with pytest.raises(IllegalStepError):
-                store.update_job(f"j{trial}", status=wanted, num_attempts=99)
-            assert (store.find_job(f"j{trial}") or a_job("")).num_attempts == 0
+                store.update_job(a_job(f"j{trial}"), status=wanted, num_attempts=99)
+            assert (store.find_job(f"j{trial}", TrainingRecord) or a_job("")).num_attempts == 0
         told = [event.data["status"] for event in store.events(f"j{trial}")]
         assert all(after in FOLLOWING[Status(earlier)] for earlier, after in pairwise(told))
 
@@ -159,6 +159,7 @@ def test_an_ended_job_stays_as_it_ended(store: Store) -> None:
 def write_and_acknowledge(data_dir: Path, pipe: int, acknowledge_first: bool) -> None:
     """A process that makes jobs and moves them, and tells down a pipe what is stored."""
     store = Store(data_dir)
+    os.write(pipe, b"[]\n")  # from here on it may be killed
     for number in range(100_000):
         for status in (None, Status.VALIDATING, Status.VALIDATED):
             line = json.dumps([f"j{os.getpid()}-{number}", status or Status.QUEUED]).encode() + b"\n"
@@ -168,7 +169,7 @@ def write_and_acknowledge(data_dir: Path, pipe: int, acknowledge_first: bool) ->
             if status is None:
                 store.add_job(a_job(f"j{os.getpid()}-{number}"))
             else:
-                store.update_job(f"j{os.getpid()}-{number}", status=status)
+                store.update_job(a_job(f"j{os.getpid()}-{number}"), status=status)
             if not acknowledge_first:
                 os.write(pipe, line)
 
@@ -182,10 +183,11 @@ def acknowledged_before_a_kill(data_dir: Path, seconds: float, *, acknowledge_fi
         finally:
             os._exit(1)
     os.close(writing)
-    time.sleep(seconds)
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
     with os.fdopen(reading, "rb") as pipe:
+        pipe.readline()
+        time.sleep(seconds)
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
         return [json.loads(line) for line in pipe if line.endswith(b"\n")]
 
 
@@ -236,7 +238,7 @@ CHANGES: dict[str, Callable[[Store], Any]] = {
     "add_file": lambda store: store.add_file(a_file("new")),
     "forget_file": lambda store: store.forget_file("f"),
     "add_job": lambda store: store.add_job(a_job("new"), events=[("note", {})]),
-    "update_job": lambda store: store.update_job("j", status=Status.CANCELLED, events=[("note", {})]),
+    "update_job": lambda store: store.update_job(a_job("j"), status=Status.CANCELLED, events=[("note", {})]),
     "add_events": lambda store: store.add_events("j", [("log", {}), ("log", {})], log_offset=5),
 }
 

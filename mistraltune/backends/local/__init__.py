@@ -48,11 +48,14 @@ class LocalBackend:
         """A QLoRA trainer, unless the model's files show that `config` cannot be trained."""
         from mistraltune.backends.local.inspecting import refuse_untrainable
         from mistraltune.backends.local.locating import locate
+        from mistraltune.backends.local.trackers import refuse_missing_trackers
         from mistraltune.backends.local.trainer import LocalTrainer
 
         ref = ModelRef(model=config.model, revision=config.revision)
         refuse_untrainable(locate(ref, with_weights=False), config)
-        return LocalTrainer(LocalTrainConfig.model_validate(config.model_dump()))
+        local_config = LocalTrainConfig.model_validate(config.model_dump())
+        refuse_missing_trackers(local_config)
+        return LocalTrainer(local_config)
 
     def count_processes(self, launch: Launch) -> int:
         """The processes of `launch`; the visible GPUs where it leaves that open."""

@@ -26,6 +26,15 @@ def pick_attention(device: torch.device, dtype: torch.dtype) -> str:
     return PER_SEQUENCE
 
 
+def avoid_cudnn() -> None:
+    """Keep torch from picking cuDNN's attention on CUDA, for this process.
+
+    cuDNN plans its kernels anew for each length that it meets, 7 ms a call on an H100 (torch 2.11), and conversations
+    and answers that grow are hardly ever as long as the ones before. FlashAttention, torch's next choice, plans nothing.
+    """
+    torch.backends.cuda.enable_cudnn_sdp(False)
+
+
 def attend_per_sequence(  # noqa: PLR0913, PLR0917 - the signature is transformers'
     module: torch.nn.Module,
     query: torch.Tensor,

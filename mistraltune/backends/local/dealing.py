@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from itertools import islice
-from typing import Any
 
-from torch.utils.data import BatchSampler, DataLoader, Sampler
+from torch.utils.data import BatchSampler, Sampler
 
 
 class DealtBatches(Sampler[list[int]]):
@@ -47,8 +46,3 @@ class DealtBatches(Sampler[list[int]]):
         """Let the order be that of an epoch."""
         if hasattr(self.sampler, "set_epoch"):
             self.sampler.set_epoch(epoch)
-
-
-def deal(dataset: Any, collate: Any, batches: DealtBatches, *, pin_memory: bool) -> DataLoader[Any]:
-    """A loader of this process's batches; an empty one is collated like any other."""
-    return DataLoader(dataset, batch_sampler=batches, collate_fn=collate, pin_memory=pin_memory)

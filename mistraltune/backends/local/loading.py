@@ -24,6 +24,8 @@ def quiet_libraries() -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     # An optional inference kernel that would have to be fetched as native code; said at import on AVX512-BF16 CPUs.
     logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
+    # LLM.int8() rounds its inputs to 8 bits by way of float16, and says so in every layer of every pass.
+    logging.getLogger("bitsandbytes.autograd._functions").addFilter(lambda record: "MatMul8bitLt" not in record.msg)
     # TRL's own default trips transformers' deprecation of gradient_checkpointing.
     warnings.filterwarnings("ignore", message=".*gradient_checkpointing.* is deprecated")
     warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*")
@@ -103,6 +105,9 @@ def load_base(ref: ModelRef, *, dtype: torch.dtype, attention: str = "sdpa") -> 
     """
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
+    from mistraltune.backends.local.attention import avoid_cudnn
+
+    avoid_cudnn()
     quantization = None
     if ref.quantization == "nf4":
         quantization = BitsAndBytesConfig(
@@ -111,6 +116,8 @@ def load_base(ref: ModelRef, *, dtype: torch.dtype, attention: str = "sdpa") -> 
             bnb_4bit_use_double_quant=True,
             bnb_4bit_compute_dtype=dtype,
         )
+    elif ref.quantization == "int8":
+        quantization = BitsAndBytesConfig(load_in_8bit=True)
     try:
         return AutoModelForCausalLM.from_pretrained(
             locate(ref),

@@ -14,14 +14,17 @@ from typing import Any
 import torch
 from accelerate.data_loader import SeedableRandomSampler
 from torch.utils.data import DataLoader, SequentialSampler
-from transformers import PrinterCallback, ProgressCallback, TrainerCallback
+from transformers import PrinterCallback, ProgressCallback, TrainerCallback, TrainerState
 from trl import SFTConfig, SFTTrainer
 
 from mistraltune.backends.local import LocalTrainConfig
 from mistraltune.backends.local.batching import IGNORED, Batch, ConversationCollator, as_dataset, split_passes
-from mistraltune.backends.local.dealing import DealtBatches, deal
+from mistraltune.backends.local.dealing import DealtBatches
 from mistraltune.backends.local.log_probs import TrainedTokens, score_trained_tokens
 from mistraltune.backends.local.team import Team
+from mistraltune.backends.local.trackers import tracker_callbacks
+from mistraltune.backends.local.validations import Validation, find_best, num_since_lower, read_validations
+from mistraltune.config import TrainingConfig
 from mistraltune.data.conversation import Conversation
 from mistraltune.errors import DivergedError
 from mistraltune.interfaces import Renderer
@@ -35,6 +38,9 @@ CPU_PASS_LENGTH = 1024
 
 WHOLE = 2**31
 """On a GPU the whole micro-step, whose size is the user's, is one pass."""
+
+TRACKER_PROJECT = "mistraltune"
+"""Under which trackers that sort runs by project keep them, unless their own variable says otherwise."""
 
 UNWANTED_IN_CHECKPOINTS = ("training_args.bin", "README.md")
 """A pickle that can hold the Hub token in clear, and a card about nothing yet."""
@@ -73,9 +79,9 @@ class RunTrainer(SFTTrainer):  # type: ignore[misc]
         self.run = run
         self.team = team
         self.details = details
-        self.warmup_fraction = config.training.warmup_fraction
+        self.training_config = config.training
         self.mark = 0.0
-        self.keep_checkpoints = config.training.keep_checkpoints
+        self.validations: list[Validation] = []
         self.totals = dict.fromkeys(TOTALS, 0.0)
         self.unlogged = Counts()
         pass_length = find_pass_length(config)
@@ -87,7 +93,7 @@ class RunTrainer(SFTTrainer):  # type: ignore[misc]
             train_dataset=as_dataset(train),
             eval_dataset=as_dataset(validation) if validation else None,
             processing_class=tokenizer,
-            callbacks=[RunCallback(self)],
+            callbacks=[RunCallback(self), *(tracker_callbacks(config, run) if team.is_leader else ())],
         )
         # The team averages the gradients of the few trained weights once a step, however many passes a process had.
         # DistributedDataParallel, which accelerate would wrap around, counts on a last pass in every process.
@@ -109,7 +115,8 @@ class RunTrainer(SFTTrainer):  # type: ignore[misc]
 
         Rounded up, a run of one step would have a learning rate of 0 and train nothing.
         """
-        self.args.warmup_steps = int(self.warmup_fraction * num_training_steps)
+        self.args.warmup_steps = int(self.training_config.warmup_fraction * num_training_steps)
+        self.args.lr_scheduler_kwargs = schedule_options(self.training_config, num_steps=num_training_steps)
         return super().create_scheduler(num_training_steps, optimizer)
 
     def count_time(self) -> None:
@@ -120,9 +127,33 @@ class RunTrainer(SFTTrainer):  # type: ignore[misc]
 
     def continue_counting(self, step: int) -> None:
         """Take over the run's sums as they stood at `step`, so that the figures cover the whole run."""
-        events = [event for event in self.run.history() if event["event"] == "step" and event["step"] <= step]
+        history = [event for event in self.run.history() if event["step"] <= step]
+        self.validations = read_validations(history)
+        events = [event for event in history if event["event"] == "step"]
         if events:
             self.totals = {name: float(events[-1][name]) for name in TOTALS}
+
+    def stand_at(self, checkpoint: Path) -> None:
+        """Take over the adapters and the count of steps of a checkpoint, without training on."""
+        self.take_adapters(checkpoint)
+        self.state = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
+
+    def take_adapters(self, checkpoint: Path) -> None:
+        """Put the adapters of a checkpoint in the place of the model's."""
+        self._load_from_checkpoint(str(checkpoint))
+
+    @property
+    def has_converged(self) -> bool:
+        """Whether the validation loss has not become lower for as long as the configuration allows."""
+        patience = self.training_config.early_stopping_patience
+        min_delta = self.training_config.early_stopping_min_delta
+        return patience is not None and num_since_lower(self.validations, min_delta=min_delta) >= patience
+
+    @property
+    def best_step(self) -> int | None:
+        """The step whose checkpoint is kept for its validation loss, if one is."""
+        best = find_best(self.validations) if self.training_config.load_best_model_at_end else None
+        return best.step if best else None
 
     def training_step(self, model: Any, inputs: Batch, num_items_in_batch: Any = None) -> torch.Tensor:
         """Forward and backward through the passes of one micro-step, its tokens counted."""
@@ -153,7 +184,7 @@ class RunTrainer(SFTTrainer):  # type: ignore[misc]
         sums = torch.zeros(3, dtype=torch.float64, device=self.args.device)
         training_collator, self.data_collator = self.data_collator, self.validation_collator
         with torch.no_grad(), self.compute_loss_context_manager():
-            for batch in self.deal_validation():
+            for batch in self.get_eval_dataloader():
                 for one_pass in split_passes(self._prepare_inputs(batch)):
                     scores: TrainedTokens = self.model(**one_pass)
                     sums += torch.stack(
@@ -175,28 +206,34 @@ class RunTrainer(SFTTrainer):  # type: ignore[misc]
             val_accuracy=correct / count,
             seconds=round(seconds, 3),
         )
+        self.validations.append(Validation(self.state.global_step, loss / count))
+        self.log(dict(metrics))  # to the trackers
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         self.mark = time.perf_counter()  # validation is not training
         return metrics
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         """This process's share of the training rows, in an order that the seed and the epoch decide."""
-        order = SeedableRandomSampler(self.train_dataset, data_seed=self.args.data_seed)
-        return deal(
-            self.train_dataset, self.data_collator, self.deal_out(order), pin_memory=self.args.dataloader_pin_memory
-        )
+        return self.deal(self.train_dataset, SeedableRandomSampler(self.train_dataset, data_seed=self.args.data_seed))
 
-    def deal_validation(self) -> DataLoader[Any]:
+    def get_eval_dataloader(self, *_: Any) -> DataLoader[Any]:
         """This process's share of the validation rows."""
-        order = SequentialSampler(self.eval_dataset)
-        return deal(
-            self.eval_dataset, self.data_collator, self.deal_out(order), pin_memory=self.args.dataloader_pin_memory
-        )
+        return self.deal(self.eval_dataset, SequentialSampler(self.eval_dataset))
 
-    def deal_out(self, order: Any) -> DealtBatches:
-        """The batches of rows in that order that are this process's."""
-        batch_size = self.args.per_device_train_batch_size
-        return DealtBatches(order, batch_size=batch_size, rank=self.team.rank, num_processes=self.team.size)
+    def deal(self, dataset: Any, order: Any) -> DataLoader[Any]:
+        """The batches of a data set, in that order, that are this process's."""
+        batches = DealtBatches(
+            order,
+            batch_size=self.args.per_device_train_batch_size,
+            rank=self.team.rank,
+            num_processes=self.team.size,
+        )
+        return DataLoader(
+            dataset,
+            batch_sampler=batches,
+            collate_fn=self.data_collator,
+            pin_memory=self.args.dataloader_pin_memory,
+        )
 
     def _clip_grad_norm(self, model: Any) -> Any:
         """Clip the step's gradients, once they are those of the whole team."""
@@ -240,7 +277,7 @@ class RunTrainer(SFTTrainer):  # type: ignore[misc]
             for rank, state in enumerate(random_states[1:], start=1):
                 (staging / random_state_name(rank)).write_bytes(state)
         self.args.output_dir = str(self.run.path)
-        self.run.drop_old_checkpoints(keep=self.keep_checkpoints)
+        self.run.drop_old_checkpoints(keep=self.training_config.keep_checkpoints, spare=self.best_step)
         self.run.emit("checkpoint", step=step)
 
 
@@ -284,16 +321,22 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
         if self.trainer.team.agrees(self.trainer.run.stop_requested):
             control.should_save = True
             control.should_training_stop = True
-        # At the end of an epoch, a checkpoint comes after the validation: one that came before would lack its figure, and
-        # a run that continues from there would draw other random numbers.
+        # At the end of an epoch, a checkpoint comes after the validation: one that came before would lack its figure,
+        # and a run that continues from there would draw other random numbers.
         if args.eval_strategy == "epoch" and control.should_save and float(state.epoch).is_integer():
             control.should_evaluate = True
         control.should_log = control.should_log or control.should_save or control.should_evaluate
         return control
 
-    def on_evaluate(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Remember which step has been validated."""
+    def on_evaluate(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
+        """Save what is the best so far, and the state in which training ends early."""
         self.validated_step = state.global_step
+        if self.trainer.best_step == state.global_step:
+            control.should_save = True
+        if self.trainer.has_converged:
+            control.should_save = True
+            control.should_training_stop = True
+        return control
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
         """Likewise at the end of an epoch, which is validated once."""
@@ -352,6 +395,7 @@ def sft_config(config: LocalTrainConfig, run: RunDir, *, has_validation: bool) -
         max_steps=training.max_steps or -1,
         learning_rate=training.learning_rate,
         lr_scheduler_type="constant_with_warmup" if training.schedule == "constant" else training.schedule,
+        optim=training.optimizer,
         warmup_steps=training.warmup_fraction,
         weight_decay=training.weight_decay,
         max_grad_norm=training.max_grad_norm,
@@ -373,12 +417,28 @@ def sft_config(config: LocalTrainConfig, run: RunDir, *, has_validation: bool) -
         use_cpu=not on_cuda,
         gradient_checkpointing=False,
         activation_checkpointing=config.local.activation_checkpointing,
-        optim="adamw_torch",
-        report_to="none",
+        report_to="none",  # see `tracker_callbacks`
+        run_name=run.run_id,
+        project=TRACKER_PROJECT,
         disable_tqdm=True,
         dataloader_pin_memory=on_cuda,
         push_to_hub=False,
     )
+
+
+def schedule_options(training: TrainingConfig, *, num_steps: int) -> dict[str, float]:
+    """What a schedule takes beside its warm-up, in transformers' words."""
+    match training.schedule:
+        case "cosine_with_min_lr":
+            return {"min_lr_rate": training.min_lr_ratio}
+        case "cosine_with_restarts":
+            return {"num_cycles": training.num_cycles}
+        case "warmup_stable_decay":
+            return {
+                "num_decay_steps": max(1, round(training.decay_fraction * num_steps)),
+                "min_lr_ratio": training.min_lr_ratio,
+            }
+    return {}
 
 
 def find_pass_length(config: LocalTrainConfig) -> int:

@@ -72,10 +72,11 @@ class LocalTrainer:
             team.call()
             team.share(Task(self.config, train, validation, run.path))
             trainer = self.train_with(team, train, validation, run)
+        details = trainer.details | take_best(trainer, run)
         self.publish_adapter(trainer.model, run)
         ref = self.base_ref.model_copy(update={"adapter": str(run.path), "revision": self.pinned_revision})
-        figures = final_figures(trainer, num_rows=len(train))
-        return TrainResult(model=ref, metrics=figures, details=trainer.details)
+        metrics = final_figures(trainer, num_rows=len(train), adapter_step=details["adapter_step"])
+        return TrainResult(model=ref, metrics=metrics, details=details)
 
     def train_with(
         self, team: Team, train: Sequence[Conversation], validation: Sequence[Conversation], run: RunDir
@@ -136,29 +137,24 @@ class LocalTrainer:
 
     def run_to_the_end(self, trainer: RunTrainer, run: RunDir) -> None:
         """Train from the newest sound checkpoint, or from the start."""
-        begin = self.go_back(trainer, run) if trainer.team.is_leader else None
+        begin = go_back(run, dtype=trainer.details["dtype"]) if trainer.team.is_leader else None
         checkpoint = trainer.team.share(begin)
         step = checkpoint.step if checkpoint else 0
+        if checkpoint:
+            run.emit("note", text=f"continuing from step {step}")
+            trainer.continue_counting(step)
         with explaining_misfit(step):
-            trainer.train(resume_from_checkpoint=str(checkpoint.path) if checkpoint else None)
-        if trainer.state.global_step < trainer.state.max_steps:
+            if checkpoint and trainer.has_converged:  # it was killed between that and its end
+                trainer.stand_at(checkpoint.path)
+            else:
+                trainer.train(resume_from_checkpoint=str(checkpoint.path) if checkpoint else None)
+        if trainer.has_converged:
+            run.emit("note", text=f"stopped early at step {trainer.state.global_step}: {describe_plateau(trainer)}")
+        elif trainer.state.global_step < trainer.state.max_steps:
             raise Stopped(
                 f"stopped at step {trainer.state.global_step} of {trainer.state.max_steps}; a checkpoint is saved",
                 hint="the same command continues from there",
             )
-
-    def go_back(self, trainer: RunTrainer, run: RunDir) -> Checkpoint | None:
-        """The newest sound checkpoint; the run's files and the trainer's figures are as they were then."""
-        checkpoint, passed_over = run.checkpoint()
-        for notice in passed_over:
-            run.emit("note", text=notice)
-        step = checkpoint.step if checkpoint else 0
-        run.rewind(step)
-        run.record_session(step=step, threads=num_threads(), device=device_name(), dtype=trainer.details["dtype"])
-        if checkpoint:
-            run.emit("note", text=f"continuing from step {step}")
-            trainer.continue_counting(step)
-        return checkpoint
 
     def publish_adapter(self, model: Any, run: RunDir) -> None:
         """Put `adapter_model.safetensors` and `adapter_config.json` into the run directory, the config last."""
@@ -174,6 +170,45 @@ class LocalTrainer:
         for name in ("adapter_model.safetensors", "adapter_config.json"):
             (run.path / "adapter" / name).replace(run.path / name)
         (run.path / "adapter").rmdir()
+
+
+def go_back(run: RunDir, *, dtype: str) -> Checkpoint | None:
+    """The newest sound checkpoint; the run's files are as they were then."""
+    checkpoint, passed_over = run.checkpoint()
+    for notice in passed_over:
+        run.emit("note", text=notice)
+    step = checkpoint.step if checkpoint else 0
+    run.rewind(step)
+    run.record_session(step=step, threads=num_threads(), device=device_name(), dtype=dtype)
+    return checkpoint
+
+
+def take_best(trainer: RunTrainer, run: RunDir) -> dict[str, int]:
+    """Put the adapters with the lowest validation loss in the place of the last ones, where that is configured.
+
+    Returns:
+        For the run's metadata: the step that the published adapter is of, and where training ended before its time.
+    """
+    last = trainer.state.global_step
+    ended_early = {"stopped_early_at": last} if last < trainer.state.max_steps else {}
+    best = trainer.best_step
+    if best is None or best == last:
+        return {"adapter_step": last, **ended_early}
+    checkpoint = run.sound_checkpoint(best)
+    if checkpoint is None:
+        run.emit(
+            "note", text=f"the checkpoint of step {best}, the best, is damaged; the adapter is that of step {last}"
+        )
+        return {"adapter_step": last, **ended_early}
+    trainer.take_adapters(checkpoint.path)
+    run.emit("note", text=f"the adapter is that of step {best}, whose validation loss is the lowest")
+    return {"adapter_step": best, **ended_early}
+
+
+def describe_plateau(trainer: RunTrainer) -> str:
+    """Why training ended before its last step."""
+    patience = trainer.training_config.early_stopping_patience
+    return f"{patience} validations in a row brought no lower loss"
 
 
 def follow(*, on_event: Callable[[Event], None], should_stop: Callable[[], bool]) -> None:
@@ -245,17 +280,22 @@ def attach_adapters(base: Any, config: LocalTrainConfig) -> Any:
         lora_alpha=config.lora.alpha,
         lora_dropout=config.lora.dropout,
         target_modules=list(config.lora.target_modules),
+        target_parameters=list(config.lora.target_parameters) or None,
+        use_rslora=config.lora.use_rslora,
+        use_dora=config.lora.use_dora,
     )
     return get_peft_model(base, lora)
 
 
 def describe(model: Any) -> dict[str, Any]:
     """Facts that a user checks: adapters, trainable weights, and the share of weights that is quantised."""
-    from bitsandbytes.nn import Linear4bit
+    from bitsandbytes.nn import Linear4bit, Linear8bitLt
     from peft.tuners.lora import LoraLayer
 
     quantised = sum(
-        module.in_features * module.out_features for module in model.modules() if isinstance(module, Linear4bit)
+        module.in_features * module.out_features
+        for module in model.modules()
+        if isinstance(module, (Linear4bit, Linear8bitLt))
     )
     trainable = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
     frozen = model.get_base_model().num_parameters() - trainable
@@ -267,18 +307,18 @@ def describe(model: Any) -> dict[str, Any]:
     }
 
 
-def final_figures(trainer: RunTrainer, *, num_rows: int) -> dict[str, float | int | None]:
+def final_figures(trainer: RunTrainer, *, num_rows: int, adapter_step: int) -> dict[str, float | int | None]:
     """The figures of `metrics.json`; see the README for their meaning and units."""
     history = trainer.run.history()
     steps = [event for event in history if event["event"] == "step"]
-    validations = [event for event in history if event["event"] == "validation"]
+    validations = {event["step"]: event["val_loss"] for event in history if event["event"] == "validation"}
     # A step event holds the mean loss since the one before it.
     spans = [after - before for before, after in pairwise([0, *(event["step"] for event in steps)])]
     loss = sum(event["loss"] * span for event, span in zip(steps, spans, strict=True)) / max(sum(spans), 1)
     seconds, tokens = trainer.totals["seconds"], int(trainer.totals["tokens"])
     return {
         "train_loss": loss,
-        "val_loss": validations[-1]["val_loss"] if validations else None,
+        "val_loss": validations.get(adapter_step, next(reversed(validations.values()), None)),
         "train_seconds": round(seconds, 3),
         "train_tokens": tokens,
         "trained_tokens": int(trainer.totals["trained_tokens"]),

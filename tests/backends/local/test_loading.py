@@ -44,3 +44,9 @@ def test_an_unknown_architecture_is_a_word_not_a_traceback(tiny_model: Path, tmp
     (folder / "config.json").write_text(config)
     with pytest.raises(ConfigError, match="transformers cannot load"):
         load_base(ModelRef(model=str(folder)), dtype=torch.float32)
+
+
+def test_attention_on_cuda_is_never_cudnns_which_plans_anew_for_each_length(tiny_model: Path) -> None:
+    torch.backends.cuda.enable_cudnn_sdp(True)
+    load_base(ModelRef(model=str(tiny_model)), dtype=torch.float32)
+    assert not torch.backends.cuda.cudnn_sdp_enabled()

@@ -59,9 +59,9 @@ def inputs(dtype: torch.dtype = torch.float32) -> torch.Tensor:
     return torch.randn(2, 9, 24, generator=torch.Generator().manual_seed(2)).to(dtype).requires_grad_()
 
 
-@pytest.mark.parametrize("bias", [False, True])
-def test_values_and_gradients_equal_those_of_peft(bias: bool) -> None:
-    plain, fast = pair(bias=bias)
+@pytest.mark.parametrize("options", [{}, {"bias": True}, {"use_rslora": True}])
+def test_values_and_gradients_equal_those_of_peft(options: dict[str, bool]) -> None:
+    plain, fast = pair(**options)
     x, y = inputs(), inputs()
     expected, given = plain(x), fast(y)
     assert torch.allclose(given, expected, atol=1e-6)
@@ -190,5 +190,16 @@ def test_an_adapter_that_is_switched_off_changes_nothing() -> None:
 
 
 def test_what_is_not_plain_lora_keeps_its_own_arithmetic() -> None:
-    model = peft_model(Body(), use_dora=True)
+    plain = peft_model(Body(), use_dora=True)
+    left = deepcopy(plain)
+    assert compute_at_base_precision(left) == 0
+    assert torch.equal(left(inputs()), plain(inputs()))
+
+
+def test_an_8_bit_base_keeps_its_own_arithmetic() -> None:
+    from bitsandbytes.nn import Linear8bitLt
+
+    base = torch.nn.Sequential(Linear8bitLt(64, 64, bias=False, has_fp16_weights=False)).to("cpu")
+    base.is_loaded_in_8bit = True
+    model = peft_model(base, target_modules=["0"])
     assert compute_at_base_precision(model) == 0

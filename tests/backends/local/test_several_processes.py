@@ -19,7 +19,6 @@ import pytest
 from mistraltune.backends.local import LocalBackend, LocalTrainConfig
 from mistraltune.configuring import load_config
 from mistraltune.errors import ConfigError
-from mistraltune.results import ModelRef
 from mistraltune.runs import RunDir
 from mistraltune.training import train
 
@@ -37,7 +36,7 @@ PATIENCE = 240
 
 @pytest.fixture
 def settings(tiny_model: Path, tmp_path: Path) -> Path:
-    """A configuration: 13 training and 5 validation rows, so that the last step of an epoch has one batch of one row."""
+    """A configuration: 13 training and 5 validation rows; the last step of an epoch has a single batch, of one row."""
     for name, rows in (("train", range(13)), ("val", range(100, 105))):
         lines = [
             {"instruction": "Label this ticket.", "input": f"Ticket {i}: " + "word " * (i % 7), "output": LABELS[i % 4]}
@@ -214,7 +213,7 @@ def test_a_signal_to_the_launcher_saves_and_the_run_goes_on_with_as_many_process
         files=[str(settings)],
         overrides=["training.max_steps=500", "run_id=stopped"],
     ).config
-    with pytest.raises(ConfigError, match="different: num_devices$"):
+    with pytest.raises(ConfigError, match=r"different: num_devices$"):
         train(LocalBackend(), config)
 
 

@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -114,17 +114,25 @@ def test_the_same_command_again_changes_no_byte_of_a_finished_run(config: Callab
     assert before == {path: path.read_bytes() for path in before}
 
 
-@pytest.mark.parametrize("quantization", ["none", "nf4"])
-@pytest.mark.parametrize("stop_at", [1, 2, 3, 5])
+@pytest.mark.parametrize(
+    ("overrides", "stop_at"),
+    [
+        *(((f"quantization={held}",), step) for held in ("none", "nf4") for step in (1, 2, 3, 5)),
+        (("quantization=int8", "training.schedule=cosine_with_restarts"), 3),
+        (("quantization=nf4", "lora.use_dora=true", "training.optimizer=lion_8bit", "lora.r=64"), 3),
+        # Of 4,096 numbers and more, the optimizer's state is held in 8 bits: 64 x 64 is one.
+        (("lora.use_rslora=true", "lora.r=64", "training.optimizer=adamw_8bit", "training.schedule=inverse_sqrt"), 3),
+        (("training.optimizer=adafactor", "training.schedule=warmup_stable_decay"), 3),
+    ],
+)
 def test_a_stopped_run_continues_to_the_very_same_adapter(
-    config: Callable[..., LocalTrainConfig], tmp_path: Path, quantization: str, stop_at: int
+    config: Callable[..., LocalTrainConfig], tmp_path: Path, overrides: tuple[str, ...], stop_at: int
 ) -> None:
-    override = f"quantization={quantization}"
-    whole = train(LocalBackend(), config(override, "run_id=whole"))
+    whole = train(LocalBackend(), config(*overrides, "run_id=whole"))
     with pytest.raises(Stopped, match=f"stopped at step {stop_at} of 6"):
-        train(LocalBackend(), config(override, "run_id=cut"), **stop_after(stop_at))
+        train(LocalBackend(), config(*overrides, "run_id=cut"), **stop_after(stop_at))
     assert RunDir(tmp_path / "outputs" / "cut").status == "unfinished"
-    continued = train(LocalBackend(), config(override, "run_id=cut"))
+    continued = train(LocalBackend(), config(*overrides, "run_id=cut"))
     assert adapter_bytes(continued) == adapter_bytes(whole)
 
     def timeless(run: RunDir) -> list[dict[str, Any]]:
@@ -270,12 +278,15 @@ print("asked for", asked)
     assert outcome.stdout == "asked for []\n", outcome.stderr
 
 
-def test_an_evaluation_pass_leaves_the_gradients_of_a_4_bit_model_as_they_were(tiny_model: Path) -> None:
+@pytest.mark.parametrize("quantization", ["nf4", "int8"])
+def test_an_evaluation_pass_leaves_the_gradients_of_a_quantised_model_as_they_were(
+    tiny_model: Path, quantization: Literal["nf4", "int8"]
+) -> None:
     """bitsandbytes repacks 4-bit weights in eval mode on AVX512-BF16 CPUs and loses the backward pass of each layer."""
     from mistraltune.backends.local.loading import keep_trainable, load_base
     from mistraltune.backends.local.trainer import attach_adapters
 
-    ref = ModelRef(model=str(tiny_model), quantization="nf4")
+    ref = ModelRef(model=str(tiny_model), quantization=quantization)
     config = LocalTrainConfig.model_validate(
         {"model": str(tiny_model), "data": {"train_file": "unused"}, "lora": {"dropout": 0.0}}
     )
@@ -297,3 +308,80 @@ def test_an_evaluation_pass_leaves_the_gradients_of_a_4_bit_model_as_they_were(t
         model(input_ids=token_ids)
     assert before.norm() > 0
     assert torch.equal(gradients(), before)
+
+
+def test_training_ends_early_where_the_validation_loss_falls_no_more(config: Callable[..., LocalTrainConfig]) -> None:
+    still = ("training.learning_rate=1e-12", "training.eval_steps=1", "training.early_stopping_patience=2")
+    notes: list[str] = []
+    run = train(
+        LocalBackend(), config(*still), on_event=lambda e: notes.append(e["text"]) if e["event"] == "note" else None
+    )
+    assert run.status == "finished"
+    assert run.metrics["num_steps"] == 3
+    assert run.metadata["training"]["stopped_early_at"] == 3
+    assert run.metadata["training"]["adapter_step"] == 3
+    assert notes == ["stopped early at step 3: 2 validations in a row brought no lower loss"]
+
+
+BEST_OF_ALL = (
+    *("training.load_best_model_at_end=true", "training.eval_steps=1", "training.keep_checkpoints=1"),
+    *("training.learning_rate=1", "lora.alpha=4096", "training.schedule=constant"),  # soon too far
+    "training.early_stopping_patience=3",
+)
+
+
+def checkpoint_steps(run: RunDir) -> list[int]:
+    return sorted(int(path.name.removeprefix("step-")) for path in (run.path / "checkpoints").iterdir())
+
+
+def test_the_adapter_is_that_of_the_lowest_validation_loss(config: Callable[..., LocalTrainConfig]) -> None:
+    run = train(LocalBackend(), config(*BEST_OF_ALL, "training.keep_checkpoints=1"))
+    losses = {event["step"]: event["val_loss"] for event in run.history() if event["event"] == "validation"}
+    best, last = min(losses, key=lambda step: losses[step]), max(losses)
+    assert best < last
+    assert checkpoint_steps(run) == [best, last]
+    facts = run.metadata["training"]
+    assert (facts["adapter_step"], facts.get("stopped_early_at", last)) == (best, last)
+    assert run.metrics["val_loss"] == losses[best]
+    saved = run.path / "checkpoints" / f"step-{best}" / "adapter_model.safetensors"
+    assert adapter_bytes(run) == saved.read_bytes()
+
+
+def test_a_run_that_was_killed_after_its_early_end_trains_no_further(
+    config: Callable[..., LocalTrainConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mistraltune.backends.local.trainer import LocalTrainer
+
+    whole = train(LocalBackend(), config(*BEST_OF_ALL, "run_id=whole"))
+    with monkeypatch.context() as patched:
+        patched.setattr(LocalTrainer, "publish_adapter", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            train(LocalBackend(), config(*BEST_OF_ALL, "run_id=killed"))
+    continued = train(LocalBackend(), config(*BEST_OF_ALL, "run_id=killed"))
+    assert adapter_bytes(continued) == adapter_bytes(whole)
+    assert continued.metrics["num_steps"] == whole.metrics["num_steps"]
+    assert continued.metadata["training"] == whole.metadata["training"]
+
+
+@pytest.mark.parametrize("key", ["training.early_stopping_patience=2", "training.load_best_model_at_end=true"])
+def test_what_needs_a_validation_loss_is_refused_without_one(tiny_model: Path, key: str) -> None:
+    options = {"model": str(tiny_model), "data.train_file": "rows.jsonl"}
+    with pytest.raises(ConfigError, match=rf"{key.partition('=')[0]} needs a validation loss: set data\.val_file"):
+        load_config(LocalTrainConfig, overrides=[key], options=options)
+
+
+@pytest.mark.parametrize("quantization", ["nf4", "int8"])
+def test_a_quantised_run_learns_and_answers_as_it_was_trained(
+    config: Callable[..., LocalTrainConfig], quantization: str
+) -> None:
+    from mistraltune.data.conversation import Conversation, Message
+    from mistraltune.interfaces import Sampling
+
+    run = train(LocalBackend(), config(f"quantization={quantization}", "training.learning_rate=1e-2"))
+    losses = [event["loss"] for event in run.history() if event["event"] == "step"]
+    assert losses[-1] < losses[0]
+    assert run.metadata["training"]["quantised_share"] > 0.01  # the rest of the tiny model is its vocabulary
+    assert run.model.quantization == quantization
+    model = LocalBackend().chat_model(run.model)
+    (answer,) = model.generate([Conversation((Message("user", "Label this ticket."),))], Sampling(max_new_tokens=4))
+    assert answer.num_tokens == 4

@@ -1,4 +1,4 @@
-"""Trainers and data checks as processes of their own: started, found again, signalled, and their last words read."""
+"""Jobs as processes of their own: started, found again, signalled, and their last words read."""
 
 from __future__ import annotations
 
@@ -6,22 +6,20 @@ import json
 import os
 import signal
 import subprocess
-import sys
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import psutil
 
 from mistraltune.errors import ExitCode
-from mistraltune.serve.mapping import CONFIG_FILE
 from mistraltune.serve.records import ProcessMark
 
-LOG_FILE = "trainer.log"
-"""Event lines of all attempts; the file outlives the server, so that nothing is lost while there is none."""
+JOB, CHECK = "job", "check"
+"""What a process does, by which its files are called: the job itself, or the check of a training's data."""
 
 SERVER_VARIABLES = "MISTRALTUNE_SERVER_"
-"""Variables that no trainer gets to see: the key is among them."""
+"""Variables that no process of a job gets to see: the key is among them."""
 
 
 class Ending(NamedTuple):
@@ -46,7 +44,7 @@ class Ending(NamedTuple):
 
 
 class Process:
-    """One `mistraltune train local`, by whatever server it was started.
+    """One `mistraltune train`, `eval` or `compare`, by whatever server it was started.
 
     Attributes:
         mark: Tells it apart from a later process with the same number.
@@ -68,7 +66,7 @@ class Process:
             return False
 
     def ask_to_stop(self) -> None:
-        """Send SIGTERM to its group, once (a second one would end it unsaved): it finishes its step and saves."""
+        """Send SIGTERM to its group, once (a second one would end it unsaved): a trainer ends its step and saves."""
         if not self._is_asked:
             self._is_asked = True
             self._signal(signal.SIGTERM)
@@ -97,19 +95,11 @@ class Process:
         return not alive
 
 
-def start_check(folder: Path) -> Process:
-    """Start checking and measuring a job's data."""
-    return start(folder, "--dry-run", name="check")
+def start(command: Sequence[str], folder: Path, name: str) -> Process:
+    """Start a job's command in a session and group of its own, its output in files that outlive the server.
 
-
-def start_trainer(folder: Path) -> Process:
-    """Start a job's training, or continue it."""
-    return start(folder, name="trainer")
-
-
-def start(folder: Path, *options: str, name: str) -> Process:
-    """Start `mistraltune train local` on a job, in a session and group of its own, its output in files."""
-    command = [*command_of(folder), *options, "--json"]
+    `NAME.out` is for its last words alone; `NAME.log` has the event lines of all attempts.
+    """
     environment = {key: value for key, value in os.environ.items() if not key.startswith(SERVER_VARIABLES)}
     with (folder / f"{name}.out").open("wb") as out, (folder / f"{name}.log").open("ab") as log:
         child = subprocess.Popen(  # noqa: S603 - our own command
@@ -118,31 +108,28 @@ def start(folder: Path, *options: str, name: str) -> Process:
     return Process(psutil.Process(child.pid), child)
 
 
-def command_of(folder: Path) -> list[str]:
-    """The command that trains a job: its folder stands in it, by which an orphan is found again."""
-    return [sys.executable, "-m", "mistraltune", "train", "local", "--config", str(folder / CONFIG_FILE)]
-
-
-def find_processes(folders: Iterable[Path]) -> dict[Path, Process]:
-    """The living processes of these jobs, whoever started them.
+def find_processes(commands: Mapping[str, Sequence[Sequence[str]]]) -> dict[str, Process]:
+    """The living processes of jobs, whoever started them; a job's folder stands in its commands.
 
     A process leads its session: a child that it has just forked shows the same command until it runs its own.
+
+    Args:
+        commands: By job, each of the commands that may be at work on it.
     """
-    wanted = {tuple(command_of(folder)[1:]): folder for folder in folders}
-    length = len(command_of(Path())) - 1
-    found: dict[Path, Process] = {}
+    wanted = {tuple(command[1:]): job_id for job_id, those in commands.items() for command in those}
+    found: dict[str, Process] = {}
     for process in psutil.process_iter():
         try:
-            folder = wanted.get(tuple(process.cmdline()[1 : length + 1]))
-            if folder and process.status() != psutil.STATUS_ZOMBIE and os.getsid(process.pid) == process.pid:
-                found[folder] = Process(process)
+            job_id = wanted.get(tuple(process.cmdline()[1:]))
+            if job_id and process.status() != psutil.STATUS_ZOMBIE and os.getsid(process.pid) == process.pid:
+                found[job_id] = Process(process)
         except (psutil.Error, OSError):  # ended meanwhile, or another user's
             continue
     return found
 
 
 def ending(folder: Path, name: str) -> Ending:
-    """How the last check or trainer of a job ended."""
+    """How the last process of that name ended."""
     try:
         words = json.loads((folder / f"{name}.out").read_bytes())
     except (OSError, ValueError):
@@ -155,12 +142,12 @@ def ending(folder: Path, name: str) -> Ending:
 
 
 def read_log(folder: Path, *, offset: int, max_bytes: int = 2**20) -> tuple[list[dict[str, Any]], int]:
-    """The event lines of a trainer behind `offset`, and the offset behind them; a line that is no event is a log line.
+    """The event lines of a job behind `offset`, and the offset behind them; a line that is no event is a log line.
 
     A last line without its end is left for the next time.
     """
     try:
-        with (folder / LOG_FILE).open("rb") as file:
+        with (folder / f"{JOB}.log").open("rb") as file:
             file.seek(offset)
             content = file.read(max_bytes)
     except FileNotFoundError:

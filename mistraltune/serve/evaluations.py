@@ -1,0 +1,170 @@
+"""Evaluations: how good a served model is on an uploaded file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+
+from mistraltune.evaluation.jobs import read_predictions
+from mistraltune.registry import get_evaluator
+from mistraltune.results import ModelRef, Prediction
+from mistraltune.serve.commands import EVAL_FILE, EVALS_DIR
+from mistraltune.serve.evaluation_replies import (
+    Deleted,
+    EvaluationList,
+    EvaluationReply,
+    EvaluationRows,
+    describe_evaluation,
+    describe_prediction,
+)
+from mistraltune.serve.evaluation_requests import EvaluationRequest
+from mistraltune.serve.files import Files
+from mistraltune.serve.models import Models
+from mistraltune.serve.processes import JOB, ending
+from mistraltune.serve.queue import Queue, new_id, refusing_illegal_steps
+from mistraltune.serve.records import EvaluationRecord, JobRecord, Status
+from mistraltune.serve.refusals import Refusal, problem
+from mistraltune.serve.store import now
+from mistraltune.serve.supervisor import Supervisor
+
+Page = Annotated[int, Query(ge=0, le=10**9)]
+PageSize = Annotated[int, Query(ge=1, le=1000)]
+
+
+class Evaluations:
+    """The evaluations of a data directory.
+
+    Args:
+        queue: Where they stand among other jobs.
+        files: What models are evaluated on.
+        models: What can be evaluated.
+    """
+
+    def __init__(self, queue: Queue, files: Files, models: Models) -> None:
+        self.queue = queue
+        self.files = files
+        self.models = models
+
+    def find(self, job_id: str) -> EvaluationRecord:
+        """The evaluation of that id.
+
+        Raises:
+            Refusal: 404.
+        """
+        return self.queue.find(job_id, EvaluationRecord, noun="evaluation")
+
+    def create(self, request: EvaluationRequest) -> EvaluationRecord:
+        """A new evaluation, with a copy of its rows.
+
+        Raises:
+            ConfigError: There is no such evaluator.
+            Refusal: 409 one like it is open, 422 model or file are unknown, 429 too many jobs are open.
+        """
+        get_evaluator(request.evaluator)
+        at = now()
+        job = EvaluationRecord(
+            id=new_id(),
+            created_at=at,
+            modified_at=at,
+            request=request,
+            model=named_model(self.models, request.model, "model"),
+        )
+        require_file(self.files, request.file_id)
+        self.queue.add(job, lambda staging: self.files.join([request.file_id], staging / EVAL_FILE))
+        return job
+
+    def predictions(self, job: EvaluationRecord) -> list[Prediction]:
+        """What the model answered, in the order of the rows.
+
+        Raises:
+            Refusal: 409, there is nothing yet.
+        """
+        folder = self.queue.folder / job.id
+        return read_predictions(predictions_file(last_words(job, folder), folder))
+
+
+def named_model(models: Models, name: str, field: str) -> ModelRef:
+    """The model that a request names.
+
+    Raises:
+        Refusal: 422, it is unknown or archived.
+    """
+    try:
+        return models.find(name)
+    except Refusal as refusal:
+        details = [problem("unknown_model", refusal.message, field)]
+        raise Refusal(422, refusal.message, details=details) from refusal
+
+
+def require_file(files: Files, file_id: str) -> None:
+    """Make sure that a request names a file.
+
+    Raises:
+        Refusal: 422, it does not.
+    """
+    if files.store.find_file(file_id) is None:
+        message = f"there is no file {file_id[:100]}"
+        raise Refusal(422, message, details=[problem("unknown_file", message, "file_id")])
+
+
+def last_words(job: JobRecord, folder: Path) -> dict[str, Any]:
+    """What a job that has succeeded printed at its end.
+
+    Raises:
+        Refusal: 409, it has not.
+    """
+    words = ending(folder, JOB).result
+    if job.status != Status.SUCCESS or words is None:
+        raise Refusal(409, f"the job is {job.status}; what it finds can be read when it has succeeded")
+    return words
+
+
+def predictions_file(words: dict[str, Any], folder: Path) -> Path:
+    """Where an evaluation that printed `words` has its predictions, wherever its folder lies now."""
+    return folder / EVALS_DIR / Path(words["predictions_file"]).name
+
+
+def evaluation_routes(evaluations: Evaluations, supervisor: Supervisor) -> APIRouter:
+    """`/api/evaluations`."""
+    routes = APIRouter(prefix="/api/evaluations", tags=["evaluations"])
+    store = evaluations.queue.store
+
+    @routes.post("")
+    def create(request: EvaluationRequest) -> EvaluationReply:
+        """Evaluate a model on an uploaded file, greedily."""
+        return describe_evaluation(evaluations.create(request), store)
+
+    @routes.get("")
+    def list_evaluations(page: Page = 0, page_size: PageSize = 100) -> EvaluationList:
+        """The evaluations, newest first."""
+        found = store.jobs(EvaluationRecord)
+        shown = found[page * page_size : (page + 1) * page_size]
+        return EvaluationList(data=[describe_evaluation(job, store) for job in shown], total=len(found))
+
+    @routes.get("/{job_id}")
+    def get(job_id: str) -> EvaluationReply:
+        """One evaluation, with its figures once it has succeeded."""
+        return describe_evaluation(evaluations.find(job_id), store)
+
+    @routes.get("/{job_id}/rows")
+    def rows(job_id: str, page: Page = 0, page_size: PageSize = 100) -> EvaluationRows:
+        """Every row with the model's answer and what it scored, in the order of the file."""
+        found = evaluations.predictions(evaluations.find(job_id))
+        shown = found[page * page_size : (page + 1) * page_size]
+        return EvaluationRows(data=[describe_prediction(prediction) for prediction in shown], total=len(found))
+
+    @routes.post("/{job_id}/cancel")
+    def cancel(job_id: str) -> EvaluationReply:
+        """Stop an evaluation; nothing of it is kept."""
+        with refusing_illegal_steps("cancelled"):
+            return describe_evaluation(supervisor.cancel(evaluations.find(job_id)), store)
+
+    @routes.delete("/{job_id}")
+    def delete(job_id: str) -> Deleted:
+        """Delete an evaluation that has ended, with all that it left."""
+        evaluations.queue.forget(evaluations.find(job_id))
+        return Deleted(id=job_id, object="evaluation")
+
+    return routes
