@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 from pydantic import BaseModel
 
@@ -263,4 +263,29 @@ class ExportingBackend(Backend, Protocol):
         Raises:
             TemporaryError: The disk is too small.
         """
+        ...
+
+    def write_gguf(
+        self, ref: ModelRef, folder: Path, *, file_type: str, name: str, prompts: Sequence[Conversation]
+    ) -> dict[str, Any]:
+        """Write a model without an adapter as a GGUF file, and a Modelfile for Ollama with the same template.
+
+        Args:
+            ref: The model.
+            folder: Gets both files; empty.
+            file_type: `bf16`, `q8_0` or `q4_0`.
+            name: How the file names the model.
+            prompts: What its tokenizer and its template are checked on.
+
+        Returns:
+            What reading back showed, JSON-like: `file` (its name), `tensors`, `tokenizer`, `template`.
+
+        Raises:
+            ConfigError: The model's layout or tokenizer is none that can be written.
+            TemporaryError: The disk is too small, or the file reads back differently.
+        """
+        ...
+
+    def open_gguf(self, file: Path, ref: ModelRef) -> ChatModel:
+        """The model of a GGUF file, loaded, and asked by the renderer of `ref`."""
         ...

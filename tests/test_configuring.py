@@ -240,19 +240,22 @@ def test_every_shipped_configuration_loads(path: Path) -> None:
 
 def test_the_shipped_names_are_those_that_the_help_promises() -> None:
     names = {path.stem for path in (shipped_root() / "configs").iterdir()}
-    assert names == {"base", "cpu", "lora_r8a16", "lora_r16a32", "lora_r32a64"}
+    assert names == {"base", "cpu", "lora_r16a32_experts", "lora_r8a16", "lora_r16a32", "lora_r32a64"}
 
 
 def test_the_file_name_of_a_lora_fragment_tells_its_rank_and_alpha() -> None:
     for path in (ROOT / "configs").glob("lora_*.yaml"):
         lora = load("base", str(path)).lora
-        assert path.stem == f"lora_r{lora.r}a{lora.alpha:g}"
+        assert path.stem.removesuffix("_experts") == f"lora_r{lora.r}a{lora.alpha:g}"
 
 
 def test_an_unknown_name_lists_the_shipped_ones() -> None:
     error = refusal("bsae")
     assert error.message == "no such configuration: bsae"
-    assert error.hint == "give a YAML file or a shipped name: base, cpu, lora_r16a32, lora_r32a64, lora_r8a16"
+    assert (
+        error.hint
+        == "give a YAML file or a shipped name: base, cpu, lora_r16a32, lora_r16a32_experts, lora_r32a64, lora_r8a16"
+    )
 
 
 def test_what_a_run_uses_can_be_written_down_and_loaded_again(tmp_path: Path) -> None:

@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 ConfigFile = Annotated[str | None, typer.Option("--config", help="YAML file, or a shipped one by name: base, cpu.")]
 LoraFile = Annotated[
     str | None,
-    typer.Option("--lora", help="YAML merged after --config; shipped: lora_r8a16, lora_r16a32, lora_r32a64."),
+    typer.Option(
+        "--lora", help="YAML merged after --config; shipped: lora_r8a16, lora_r16a32, lora_r32a64, lora_r16a32_experts."
+    ),
 ]
 Overrides = Annotated[
     list[str] | None,

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -14,6 +14,7 @@ from mistraltune.config import Config, TrainConfig
 from mistraltune.results import ModelRef
 
 if TYPE_CHECKING:
+    from mistraltune.data.conversation import Conversation
     from mistraltune.interfaces import ChatModel, Launch, Renderer, SharedBase, Trainer
     from mistraltune.runs import Event
 
@@ -110,3 +111,18 @@ class LocalBackend:
         from mistraltune.backends.local.merging import merge
 
         merge(ref, folder, dtype=dtype)
+
+    def write_gguf(
+        self, ref: ModelRef, folder: Path, *, file_type: str, name: str, prompts: Sequence[Conversation]
+    ) -> dict[str, Any]:
+        """The model directory of `ref` as a GGUF file and a Modelfile."""
+        from mistraltune.backends.local.gguf_export import export_gguf
+
+        return export_gguf(ref, folder, file_type=file_type, name=name, prompts=prompts)
+
+    def open_gguf(self, file: Path, ref: ModelRef) -> ChatModel:
+        """The model of a GGUF file in memory, asked as `ref` is."""
+        from mistraltune.backends.local.chat_model import LocalChatModel
+        from mistraltune.backends.local.loading import load_renderer
+
+        return LocalChatModel.of_gguf(file, load_renderer(ref))

@@ -6,15 +6,16 @@ import gc
 import queue
 import threading
 from collections.abc import Generator, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from mistraltune.backends.local.decoding import Capacity, Prompt, can_decode, decode
-from mistraltune.backends.local.loading import load_base, load_renderer, pick_dtype, quiet_libraries
+from mistraltune.backends.local.loading import load_base, load_gguf, load_renderer, pick_dtype, quiet_libraries
 from mistraltune.data.conversation import Conversation
 from mistraltune.errors import DataError
-from mistraltune.interfaces import Completion, Sampling
+from mistraltune.interfaces import Completion, Renderer, Sampling
 from mistraltune.results import ModelRef
 
 DEFAULT_CAPACITY = Capacity(num_rows=128, num_tokens=32_768)
@@ -33,14 +34,25 @@ class LocalChatModel:
 
     def __init__(self, ref: ModelRef) -> None:
         quiet_libraries()
-        self.renderer = load_renderer(ref)
         model = load_base(ref, dtype=pick_dtype("auto"))
         if ref.adapter:
             from peft import PeftModel
 
             model = PeftModel.from_pretrained(model, ref.adapter)
+        self._hold(model, load_renderer(ref))
+
+    @classmethod
+    def of_gguf(cls, file: Path, renderer: Renderer) -> LocalChatModel:
+        """The model of a GGUF file, asked as `renderer` says."""
+        quiet_libraries()
+        opened = cls.__new__(cls)
+        opened._hold(load_gguf(file, dtype=pick_dtype("auto")), renderer)
+        return opened
+
+    def _hold(self, model: Any, renderer: Renderer) -> None:
+        self.renderer = renderer
         self.model: Any = model.eval()
-        self.max_length: int = getattr(model.config, "max_position_embeddings", 0)
+        self.max_length: int = getattr(model.config.get_text_config(), "max_position_embeddings", 0)
 
     def generate(self, prompts: Sequence[Conversation], sampling: Sampling) -> Iterator[Completion]:
         """One completion per prompt, in order, each as soon as it and those before it are done.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,55 @@ from mistraltune.errors import ConfigError
 MAX_HEADER_BYTES = 100_000_000
 """The safetensors library's own limit."""
 
-_NO_LINEAR_LAYER = ("norm", "embed", "lm_head")
+IMAGE_PARTS = ("vision_tower", "multi_modal_projector")
+"""Parts of a model that sees images, by their names; they stay as they are, and hold no adapter."""
+
+EXPERTS = ("experts.gate_up_proj", "experts.down_proj")
+"""Weights of a mixture's experts as transformers holds them: all experts of a layer in one tensor."""
+
+_NO_LINEAR_LAYER = ("norm", "embed", "lm_head", "patch_conv", "ln_pre")
+_NO_LAYER_OF_TEXT = (*IMAGE_PARTS, ".experts.", ".block_sparse_moe.gate.", ".mlp.gate.")
+
+_UNSUPPORTED = ("mistral4", "mistral_large4")
+_SUPPORTED = (
+    "mistral, ministral, ministral3, mistral3 and mixtral, and what transformers loads as a causal language model"
+)
+
+
+def model_types(folder: Path) -> list[str]:
+    """What transformers calls the model, and the part of it that reads text where that is another."""
+    content = read_json(folder / "config.json")
+    sections = (content, content.get("text_config"))
+    return [str(part["model_type"]) for part in sections if isinstance(part, dict) and "model_type" in part]
+
+
+def is_conditional(folder: Path) -> bool:
+    """Whether the model sees images too, and reads text with a part of it."""
+    return "mistral3" in model_types(folder)
+
+
+def is_float8(folder: Path) -> bool:
+    """Whether the checkpoint holds its weights in 8-bit floating point (FP8)."""
+    quantization = read_json(folder / "config.json").get("quantization_config")
+    return isinstance(quantization, dict) and quantization.get("quant_method") == "fp8"
+
+
+def refuse_unsupported(folder: Path, *, name: str, quantization: str) -> None:
+    """Raise where a model is of a family, or a checkpoint of a kind, that cannot be loaded as is wanted.
+
+    Raises:
+        ConfigError: Names the family, or what to do about an FP8 checkpoint.
+    """
+    if unsupported := [kind for kind in model_types(folder) if kind in _UNSUPPORTED]:
+        raise ConfigError(
+            f"{name} is a {unsupported[0]} model, which is not supported", hint=f"supported: {_SUPPORTED}"
+        )
+    if quantization != "none" and is_float8(folder):
+        raise ConfigError(
+            f"{name} holds its weights in FP8, from which they are not quantised to {quantization}",
+            hint="take the 16-bit checkpoint of the same model (Mistral's are named -BF16), "
+            "or set quantization=none, which loads this one in 16 bits",
+        )
 
 
 def refuse_remote_code(folder: Path, *, name: str) -> None:
@@ -34,29 +83,42 @@ def refuse_untrainable(folder: Path, config: TrainConfig) -> None:
     """Raise where the model's files show that `config` cannot be trained.
 
     Raises:
-        ConfigError: Rows may be longer than the model's context, or a target module matches no layer.
+        ConfigError: Its family is not supported, rows may be longer than its context, or a target matches nothing.
     """
+    refuse_unsupported(folder, name=config.model, quantization=config.quantization)
     limit = context_length(folder)
     if limit and config.data.max_length > limit:
         raise ConfigError(
             f"data.max_length: {config.data.max_length:,} is more than the {limit:,} tokens that {config.model} reads",
             hint=f"set data.max_length to {limit} or less",
         )
-    refuse_unknown_layers(config, layer_names(folder))
+    keys = tensor_names(folder)
+    refuse_unknown_layers(config, layer_names(keys), expert_names(keys))
 
 
-def refuse_unknown_layers(config: TrainConfig, names: set[str]) -> None:
-    """Raise where a target module is none of a model's layers; without names nothing is known, and nothing raised.
+def refuse_unknown_layers(config: TrainConfig, layers: set[str], experts: Collection[str] = ()) -> None:
+    """Raise where a target is none of a model's; without layers nothing is known, and nothing raised.
+
+    Args:
+        config: Names the targets.
+        layers: Last parts of the names of the model's linear layers.
+        experts: Ends of the names of its experts' weights.
 
     Raises:
         ConfigError: Lists what does not match, and what would.
     """
-    unmatched = [name for name in config.lora.target_modules if name not in names]
-    if names and unmatched:
+    if not layers:
+        return
+    hint = f"its linear layers: {', '.join(sorted(layers))}"
+    if experts:
+        hint += "; `--lora lora_r16a32_experts` adapts these and its experts"
+    if unmatched := [name for name in config.lora.target_modules if name not in layers]:
         raise ConfigError(
-            f"lora.target_modules: no layer of {config.model} is called {', '.join(unmatched)}",
-            hint=f"its linear layers: {', '.join(sorted(names))}",
+            f"lora.target_modules: no layer of {config.model} is called {', '.join(unmatched)}", hint=hint
         )
+    if unmatched := [name for name in config.lora.target_parameters if name not in experts]:
+        what = f"the weights that can be: {', '.join(experts)}" if experts else "it has no experts"
+        raise ConfigError(f"lora.target_parameters: {config.model} has no {', '.join(unmatched)}", hint=what)
 
 
 def context_length(folder: Path) -> int | None:
@@ -69,15 +131,26 @@ def context_length(folder: Path) -> int | None:
     return None
 
 
-def layer_names(folder: Path) -> set[str]:
-    """Last parts of the names of the layers that can get an adapter; empty where no weights are on this machine."""
+def tensor_names(folder: Path) -> set[str]:
+    """Names of all tensors of a model; empty where no weights are on this machine."""
     keys: set[str] = set()
     for index in folder.glob("*.safetensors.index.json"):
         keys |= set(read_json(index).get("weight_map", ()))
     for file in folder.glob("*.safetensors") if not keys else ():
         keys |= set(read_safetensors_header(file))
-    layers = {key.split(".")[-2] for key in keys if key.endswith(".weight") and key.count(".") > 1}
+    return keys
+
+
+def layer_names(keys: Collection[str]) -> set[str]:
+    """Last parts of the names of the linear layers that can get an adapter, among tensors of those names."""
+    weights = [key for key in keys if key.endswith(".weight") and key.count(".") > 1]
+    layers = {key.split(".")[-2] for key in weights if not any(part in key for part in _NO_LAYER_OF_TEXT)}
     return {name for name in layers if not any(part in name for part in _NO_LINEAR_LAYER)}
+
+
+def expert_names(keys: Collection[str]) -> tuple[str, ...]:
+    """Ends of the names of experts' weights, where the model has experts."""
+    return EXPERTS if any(".experts." in key for key in keys) else ()
 
 
 def read_safetensors_header(file: Path) -> dict[str, Any]:

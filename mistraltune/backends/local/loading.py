@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mistraltune.backends.local.chat_template import ChatTemplateRenderer
+from mistraltune.backends.local.inspecting import IMAGE_PARTS, is_conditional, is_float8, refuse_unsupported
 from mistraltune.backends.local.locating import locate
 from mistraltune.data.rendering import MistralRenderer
 from mistraltune.errors import ConfigError
@@ -101,28 +102,21 @@ def load_base(ref: ModelRef, *, dtype: torch.dtype, attention: str = "sdpa") -> 
         attention: Name under which transformers finds the attention.
 
     Raises:
-        ConfigError: The model's architecture is unknown to the installed transformers.
+        ConfigError: The model's architecture is not supported, or unknown to the installed transformers.
     """
-    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+    from transformers import AutoModelForCausalLM, AutoModelForImageTextToText
 
     from mistraltune.backends.local.attention import avoid_cudnn
 
     avoid_cudnn()
-    quantization = None
-    if ref.quantization == "nf4":
-        quantization = BitsAndBytesConfig(
-            load_in_4bit=True,
-            bnb_4bit_quant_type="nf4",
-            bnb_4bit_use_double_quant=True,
-            bnb_4bit_compute_dtype=dtype,
-        )
-    elif ref.quantization == "int8":
-        quantization = BitsAndBytesConfig(load_in_8bit=True)
+    folder = locate(ref)
+    refuse_unsupported(folder, name=ref.model, quantization=ref.quantization)
+    kind = AutoModelForImageTextToText if is_conditional(folder) else AutoModelForCausalLM
     try:
-        return AutoModelForCausalLM.from_pretrained(
-            locate(ref),
+        return kind.from_pretrained(
+            folder,
             dtype=dtype,
-            quantization_config=quantization,
+            quantization_config=quantization_config(ref, folder, dtype=dtype),
             device_map={"": pick_device()},
             attn_implementation=attention,
             use_safetensors=True,
@@ -131,6 +125,43 @@ def load_base(ref: ModelRef, *, dtype: torch.dtype, attention: str = "sdpa") -> 
         )
     except ValueError as error:
         raise ConfigError(f"transformers cannot load {ref.model}: {error}") from error
+
+
+def load_gguf(file: Path, *, dtype: torch.dtype) -> Any:
+    """The model of a GGUF file on its device, its weights unpacked to `dtype`."""
+    from transformers import AutoModelForCausalLM, GgufConfig
+
+    return AutoModelForCausalLM.from_pretrained(
+        file.parent,
+        gguf_file=file.name,
+        dtype=dtype,
+        quantization_config=GgufConfig(dequantize=True),
+        device_map={"": pick_device()},
+        trust_remote_code=False,
+        local_files_only=True,
+    )
+
+
+def quantization_config(ref: ModelRef, folder: Path, *, dtype: torch.dtype) -> Any:
+    """How weights are held that are not held as the checkpoint does, in transformers' words; None for as they are.
+
+    Linear layers are quantised, the head and the parts that see images are not. Experts are no linear layers:
+    transformers (5.23) holds those of a layer in one tensor, which bitsandbytes leaves in 16 bits.
+    """
+    from transformers import BitsAndBytesConfig, FineGrainedFP8Config
+
+    untouched = ["lm_head", *(rf".*{part}" for part in IMAGE_PARTS)] if is_conditional(folder) else None
+    if ref.quantization == "nf4":
+        return BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=dtype,
+            llm_int8_skip_modules=untouched,
+        )
+    if ref.quantization == "int8":
+        return BitsAndBytesConfig(load_in_8bit=True, llm_int8_skip_modules=untouched)
+    return FineGrainedFP8Config(dequantize=True) if is_float8(folder) else None
 
 
 def keep_trainable(model: Any) -> None:

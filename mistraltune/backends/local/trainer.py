@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from mistraltune.backends.local.devices import device_name, num_threads, use_one_gpu
 from mistraltune.backends.local.footprint import check_space
-from mistraltune.backends.local.inspecting import refuse_unknown_layers
+from mistraltune.backends.local.inspecting import IMAGE_PARTS, expert_names, refuse_unknown_layers
 from mistraltune.backends.local.locating import hub_commit, locate
 from mistraltune.checkpoints import Checkpoint
 from mistraltune.data.conversation import Conversation
@@ -272,14 +272,18 @@ def attach_adapters(base: Any, config: LocalTrainConfig) -> Any:
     import torch
     from peft import LoraConfig, get_peft_model
 
-    linear = {name.rsplit(".", 1)[-1] for name, module in base.named_modules() if isinstance(module, torch.nn.Linear)}
-    refuse_unknown_layers(config, linear - {"lm_head"})
+    linear = [name for name, module in base.named_modules() if isinstance(module, torch.nn.Linear)]
+    of_images = {name for name in linear if any(part in name for part in IMAGE_PARTS)}
+    layers = {name.rsplit(".", 1)[-1] for name in linear if name not in of_images} - {"lm_head"}
+    refuse_unknown_layers(config, layers, expert_names([name for name, _ in base.named_parameters()]))
     lora = LoraConfig(
         task_type="CAUSAL_LM",
         r=config.lora.r,
         lora_alpha=config.lora.alpha,
         lora_dropout=config.lora.dropout,
         target_modules=list(config.lora.target_modules),
+        # The parts that see images have layers of the same names.
+        exclude_modules=rf".*({'|'.join(IMAGE_PARTS)})\..*" if of_images else None,
         target_parameters=list(config.lora.target_parameters) or None,
         use_rslora=config.lora.use_rslora,
         use_dora=config.lora.use_dora,

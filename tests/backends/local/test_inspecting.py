@@ -15,6 +15,7 @@ from mistraltune.backends.local.inspecting import (
     refuse_remote_code,
     refuse_unknown_layers,
     refuse_untrainable,
+    tensor_names,
 )
 from mistraltune.config import DataConfig, LoraConfig, TrainConfig
 from mistraltune.errors import ConfigError
@@ -31,7 +32,7 @@ def train_config(**fields: Any) -> TrainConfig:
 
 
 def test_the_layers_of_a_real_model_are_those_that_adapters_attach_to(tiny_model: Path) -> None:
-    assert layer_names(tiny_model) == LINEAR
+    assert layer_names(tensor_names(tiny_model)) == LINEAR
 
 
 def test_the_layers_of_a_model_in_parts_are_known_from_its_index_alone(tmp_path: Path) -> None:
@@ -42,11 +43,11 @@ def test_the_layers_of_a_model_in_parts_are_known_from_its_index_alone(tmp_path:
         "lm_head.weight",
     ]
     write_json(tmp_path / "model.safetensors.index.json", {"weight_map": dict.fromkeys(names, "a")})
-    assert layer_names(tmp_path) == {"q_proj"}
+    assert layer_names(tensor_names(tmp_path)) == {"q_proj"}
 
 
 def test_without_weights_nothing_is_known_and_nothing_refused(tmp_path: Path) -> None:
-    assert layer_names(tmp_path) == set()
+    assert layer_names(tensor_names(tmp_path)) == set()
     refuse_untrainable(tmp_path, train_config(lora=LoraConfig(target_modules=("anything",))))
 
 
@@ -57,7 +58,7 @@ def test_without_weights_nothing_is_known_and_nothing_refused(tmp_path: Path) ->
 def test_a_file_that_is_no_safetensors_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "model.safetensors").write_bytes(content)
     with pytest.raises(ConfigError, match=r"model\.safetensors is no safetensors file"):
-        layer_names(tmp_path)
+        layer_names(tensor_names(tmp_path))
 
 
 def test_layers_that_do_not_match_are_listed_with_those_that_would() -> None:
