@@ -9,7 +9,13 @@ from mistraltune.backends.local.launching import count_processes, exit_code, sha
 from mistraltune.errors import ConfigError, ExitCode
 from mistraltune.interfaces import Launch
 
-CONFIG = "compute_environment: LOCAL_MACHINE\ndistributed_type: {kind}\nmixed_precision: 'no'\nnum_machines: 1\nuse_cpu: false\n"
+CONFIG = """
+compute_environment: LOCAL_MACHINE
+distributed_type: {kind}
+mixed_precision: 'no'
+num_machines: 1
+use_cpu: false
+"""
 
 
 def accelerate_config(folder: Path, *, kind: str = "MULTI_GPU", rest: str = "num_processes: 4\n") -> Launch:
@@ -42,7 +48,7 @@ def test_what_accelerate_would_shard_is_refused_by_name(tmp_path: Path, kind: st
 
 
 def test_a_file_that_accelerate_cannot_read_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="accelerate cannot read .*missing.yaml"):
+    with pytest.raises(ConfigError, match=r"accelerate cannot read .*missing\.yaml"):
         count_processes(Launch("accelerate", None, str(tmp_path / "missing.yaml")))
 
 
