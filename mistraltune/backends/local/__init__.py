@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from mistraltune.config import Config, TrainConfig
-from mistraltune.results import ModelRef
+from mistraltune.results import QUICKSTART, ModelRef
 
 if TYPE_CHECKING:
     from mistraltune.data.conversation import Conversation
@@ -82,6 +82,12 @@ class LocalBackend:
 
         follow(on_event=on_event, should_stop=should_stop)
 
+    def base(self, config: TrainConfig) -> ModelRef:
+        """The model of `config`, a model directory by its absolute path."""
+        path = Path(config.model).expanduser()
+        is_name = config.model == QUICKSTART or not path.is_dir()
+        return ModelRef(model=config.model if is_name else str(path.resolve()), revision=config.revision)
+
     def renderer(self, ref: ModelRef) -> Renderer:
         """The renderer of the model's own tokenizer."""
         from mistraltune.backends.local.loading import load_renderer
@@ -126,3 +132,9 @@ class LocalBackend:
         from mistraltune.backends.local.loading import load_renderer
 
         return LocalChatModel.of_gguf(file, load_renderer(ref))
+
+    def publish(self, files: Mapping[str, Path | bytes], *, repo: str, private: bool, message: str) -> str:
+        """Files on the Hugging Face Hub as one commit; its address."""
+        from mistraltune.backends.local.hub_upload import publish
+
+        return publish(files, repo=repo, private=private, message=message)
