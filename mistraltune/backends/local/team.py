@@ -67,7 +67,6 @@ class Team:
 
     def is_called(self) -> bool:
         """Wait for the leader's word: whether there is something to train."""
-        assert self.store
         while not self.store.check(["word"]):
             time.sleep(GLANCE)
         if self.store.get("word") != b"come":
