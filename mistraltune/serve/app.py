@@ -27,6 +27,7 @@ from mistraltune.serve.files import Files, file_routes
 from mistraltune.serve.jobs import Jobs, job_routes
 from mistraltune.serve.metrics import metric_routes
 from mistraltune.serve.models import Models, model_routes
+from mistraltune.serve.once import Once
 from mistraltune.serve.pages import Pages
 from mistraltune.serve.queue import Queue
 from mistraltune.serve.refusals import RefusalReply, add_refusals
@@ -144,6 +145,7 @@ def create_app(server: Server, *, key: str, hosts: Collection[str] = ()) -> Fast
             Middleware(Guard, key=key, sessions=server.sessions, hosts=hosts),
             Middleware(Pages, root=console_dir()),
             Middleware(WholeBodies, settings=server.settings),
+            Middleware(Once, store=server.store),
         ],
     )
     add_refusals(app)
