@@ -1,7 +1,7 @@
 """Builds the web console into the wheel and the source distribution, where Node and npm are at hand.
 
-What was built from the same sources before is taken as it is, so that a wheel made of a source distribution needs no Node.
-A console that cannot be built is left out with a warning: the package works without it.
+What was built from the same sources before is taken as it is, so that a wheel made of a source distribution needs no
+Node. A console that cannot be built is left out with a warning: the package works without it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 SKIP = "MISTRALTUNE_SKIP_CONSOLE"
 MADE = ("node_modules", "out", ".next", "next-env.d.ts", "example")
-"""Below `frontend/`, what a build leaves; `public/example` is copied from the example that is hashed with the sources."""
+"""What a build leaves below `frontend/`; `public/example` is a copy of the example, which is hashed itself."""
 
 EXAMPLE = Path("examples") / "support_triage"
 STAMP = "sources.txt"
