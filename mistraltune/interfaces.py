@@ -6,7 +6,7 @@ one in tests/plugin.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
@@ -135,13 +135,25 @@ class SharedBase(Protocol):
 class Trainer(Protocol):
     """Fine-tunes a base model. Called again on an unfinished run, it continues that run."""
 
-    def train(self, train: Sequence[Conversation], validation: Sequence[Conversation], run: RunDir) -> TrainResult:
-        """Train and leave the result in `run`.
+    def preview(self, train: Sequence[Conversation], validation: Sequence[Conversation]) -> dict[str, Any]:
+        """What the run's plan should say beside rows, tokens and steps, JSON-like; `warnings` are told by themselves.
+
+        Called while the run is planned, also by a dry run; arguments as of `train`.
+
+        Raises:
+            DataError: The data cannot be trained on.
+        """
+        ...
+
+    def train(
+        self, train: Sequence[Conversation], validation: Sequence[Conversation], run: RunDir
+    ) -> TrainResult | None:
+        """Train and leave the result in `run`; None where the work now goes on without us, for a later call to finish.
 
         Progress leaves through `run.emit`, a wish to stop arrives as `run.stop_requested`.
 
         Args:
-            train: Lazy, offset-indexed; every row renders and trains at least one token.
+            train: Lazy, offset-indexed; where the backend has a renderer, every row trains at least one token.
             validation: Likewise; may be empty.
             run: The locked run directory.
         """
@@ -186,8 +198,12 @@ class Backend(Protocol):
         """
         ...
 
-    def renderer(self, ref: ModelRef) -> Renderer:
-        """The renderer that follows from the model; nobody is asked to choose."""
+    def base(self, config: TrainConfig) -> ModelRef:
+        """The model that `config` fine-tunes, named so that it is found from any working directory."""
+        ...
+
+    def renderer(self, ref: ModelRef) -> Renderer | None:
+        """The renderer that follows from the model; None where rows are rendered out of sight, behind an API."""
         ...
 
     def chat_model(self, ref: ModelRef) -> ChatModel:
@@ -195,7 +211,7 @@ class Backend(Protocol):
         ...
 
     def revision(self, ref: ModelRef) -> str:
-        """What pins the exact weights behind `ref`: a commit, or a fingerprint of local files."""
+        """What pins the weights behind `ref`, as well as can be: a commit, a fingerprint of files, an API's address."""
         ...
 
 
@@ -246,4 +262,20 @@ class ExportingBackend(Backend, Protocol):
 
     def open_gguf(self, file: Path, ref: ModelRef) -> ChatModel:
         """The model of a GGUF file, loaded, and asked by the renderer of `ref`."""
+        ...
+
+    def publish(self, files: Mapping[str, Path | bytes], *, repo: str, private: bool, message: str) -> str:
+        """Put files on the Hub as one commit; its address.
+
+        Args:
+            files: By their name in the repository: a file of this machine, or content.
+            repo: `OWNER/NAME`, made where it is missing.
+            private: Make it private; one that is public already is refused.
+            message: Of the commit.
+
+        Raises:
+            ConfigError: There is no key, or the repository is public though a private one was asked for.
+            ApiError: The Hub refuses.
+            TemporaryError: It cannot be reached.
+        """
         ...

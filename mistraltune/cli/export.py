@@ -106,6 +106,42 @@ def gguf(
     show_agreement(record, what="the GGUF model")
 
 
+@app.command("push")
+def push(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A finished run.")],
+    repo: Annotated[str, typer.Argument(metavar="OWNER/NAME", help="The model repository on the Hugging Face Hub.")],
+    private: Annotated[bool, typer.Option("--private", help="Make the repository private.")] = False,
+    merged: Annotated[
+        Path | None, typer.Option("--merged", metavar="DIR", help="Publish this merged model, not the adapter.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the model card and send nothing.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Publish a run on the Hugging Face Hub, with a model card made of what it recorded.
+
+    The key is HF_TOKEN of the environment or of .env. The card holds base, data hashes and counts, settings, figures
+    with their intervals and versions; no rows, and no path of this machine.
+    """
+    from mistraltune.exporting import pushing
+    from mistraltune.registry import find_model
+
+    planned = pushing.plan_push(find_model(run), repo, merged=merged)
+    names = sorted(planned.files)
+    if dry_run:
+        if as_json:
+            print_json({"repo": repo, "private": private, "files": names, "card": planned.card, "url": None})
+            return
+        note(f"would publish to {repo}: {', '.join(names)}")
+        show(planned.card.rstrip())
+        return
+    note(f"publishing {len(names)} files to {repo} ...")
+    url = pushing.push(planned, private=private)
+    if as_json:
+        print_json({"repo": repo, "private": private, "files": names, "card": planned.card, "url": url})
+        return
+    show(f"published: {url}")
+
+
 def show_read_back(record: dict[str, Any]) -> None:
     """Say what reading the file back showed."""
     tensors, tokenizer, template = record["tensors"], record["tokenizer"], record["template"]

@@ -27,7 +27,7 @@ from mistraltune.data.statistics import DataStatistics, describe
 from mistraltune.data.validating import FileReport, check_files
 from mistraltune.errors import ConfigError, DataError
 from mistraltune.interfaces import Renderer
-from mistraltune.registry import get_backend
+from mistraltune.registry import open_renderer
 from mistraltune.results import ModelRef
 from mistraltune.serve.dataset_replies import (
     ConversionReply,
@@ -102,14 +102,14 @@ class Datasets:
             Refusal: 404, there is no such model.
         """
         ref = base_of(self.models.find(model))
-        open_renderer = partial(get_backend(ref.backend).renderer, ref)
+        open_this = partial(open_renderer, ref)
 
         def find_out() -> DataStatistics:
-            renderer = open_renderer()
+            renderer = open_this()
             return describe(
                 self.open(file),
                 renderer.render,
-                reopening=Reopening(open_renderer, renderer.fingerprint),
+                reopening=Reopening(open_this, renderer.fingerprint),
                 max_length=max_length,
                 rows_per_step=rows_per_step,
             )
@@ -160,7 +160,7 @@ class Datasets:
             MistralTuneError: The model is not to be had.
         """
         base = base_of(ref)
-        return self._studies.get(("renderer", base.model_dump_json()), lambda: get_backend(base.backend).renderer(base))
+        return self._studies.get(("renderer", base.model_dump_json()), lambda: open_renderer(base))
 
     def split(self, file: FileRecord, request: SplitRequest) -> SplitReply:
         """A file divided, its parts kept as files of their own; equal rows share a part.

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from mistraltune.config import Config, TrainConfig
-from mistraltune.results import ModelRef
+from mistraltune.results import QUICKSTART, ModelRef
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from mistraltune.data.conversation import Conversation
     from mistraltune.interfaces import ChatModel, Renderer, SharedBase, Trainer
@@ -56,6 +56,12 @@ class LocalBackend:
         local_config = LocalTrainConfig.model_validate(config.model_dump())
         refuse_missing_trackers(local_config)
         return LocalTrainer(local_config)
+
+    def base(self, config: TrainConfig) -> ModelRef:
+        """The model of `config`, a model directory by its absolute path."""
+        path = Path(config.model).expanduser()
+        is_name = config.model == QUICKSTART or not path.is_dir()
+        return ModelRef(model=config.model if is_name else str(path.resolve()), revision=config.revision)
 
     def renderer(self, ref: ModelRef) -> Renderer:
         """The renderer of the model's own tokenizer."""
@@ -101,3 +107,9 @@ class LocalBackend:
         from mistraltune.backends.local.loading import load_renderer
 
         return LocalChatModel.of_gguf(file, load_renderer(ref))
+
+    def publish(self, files: Mapping[str, Path | bytes], *, repo: str, private: bool, message: str) -> str:
+        """Files on the Hugging Face Hub as one commit; its address."""
+        from mistraltune.backends.local.hub_upload import publish
+
+        return publish(files, repo=repo, private=private, message=message)

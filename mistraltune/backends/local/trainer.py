@@ -32,6 +32,10 @@ class LocalTrainer:
     def __init__(self, config: LocalTrainConfig) -> None:
         self.config = config
 
+    def preview(self, train: Sequence[Conversation], validation: Sequence[Conversation]) -> dict[str, Any]:
+        """Nothing beside rows, tokens and steps."""
+        return {}
+
     def train(self, train: Sequence[Conversation], validation: Sequence[Conversation], run: RunDir) -> TrainResult:
         """Train, or continue from the newest sound checkpoint, and publish the adapter.
 
