@@ -86,6 +86,26 @@ class StatisticsReply(TypedDict):
     steps_per_epoch: int
 
 
+class NearPairReply(TypedDict):
+    """Two rows that say nearly the same; `similarity` is that of their shingles, 0 to 1."""
+
+    row: int
+    line: int
+    earlier_row: int
+    earlier_line: int
+    similarity: float
+
+
+class NearDuplicatesReply(TypedDict):
+    """Rows that say nearly what an earlier row says; the first pairs, rows counted from 1."""
+
+    file_id: str
+    threshold: float
+    num_rows: int
+    num_near_rows: int
+    pairs: list[NearPairReply]
+
+
 class RowToolCall(TypedDict):
     """A tool call of a message; `arguments` is JSON as it stands in the file."""
 
