@@ -12,6 +12,8 @@ import pytest
 from serving import Serving, rows, serving, wait_until
 from visiting import visiting
 
+from mistraltune.serve.processes import JOB
+
 PICTURES = Path(__file__).parents[2] / "outputs" / "console"
 """Where pictures of the pages are left, to be looked at."""
 
@@ -43,7 +45,7 @@ def lived_in(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
         training = {"training_steps": 30, "learning_rate": 0.01}
         body = {"training_files": [file], "validation_files": [file], "suffix": "tickets"}
         job = server.create(**body, hyperparameters=training)["id"]
-        log = server.data_dir / "jobs" / job / "trainer.log"
+        log = server.data_dir / "jobs" / job / f"{JOB}.log"
         wait_until(log.exists, seconds=60)
         with log.open("ab") as lines:  # as a library's warning that repeats what a row says
             lines.write(f"warning: {PLANTED}\n".encode())
