@@ -10,7 +10,7 @@ import { useResource } from "@/hooks/useResource";
 import { call } from "@/lib/api/client";
 import { RowView } from "./RowView";
 
-const PAGE_SIZE = 20;
+const PAGE_SIZE = 10;
 
 /** A file's rows, some at a time. */
 export function RowBrowser({ fileId, model }: { fileId: string; model: string }) {

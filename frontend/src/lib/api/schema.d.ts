@@ -909,7 +909,7 @@ export interface components {
         };
         /**
          * ChatPiece
-         * @description What one server-sent event of a streamed answer holds; the last has the usage.
+         * @description What one server-sent event of streamed answers holds; the last has the usage.
          */
         ChatPiece: {
             /** Id */
@@ -929,7 +929,7 @@ export interface components {
         };
         /**
          * ChatReply
-         * @description A whole answer.
+         * @description Whole answers.
          */
         ChatReply: {
             /** Id */
@@ -1006,11 +1006,17 @@ export interface components {
              */
             response_format?: components["schemas"]["ResponseFormat"];
             /**
-             * N
-             * @default 1
-             * @constant
+             * Stop
+             * @description The answer ends before the first of these texts.
+             * @default []
              */
-            n?: 1;
+            stop?: string | string[];
+            /**
+             * N
+             * @description So many answers; all are equal where the temperature is 0.
+             * @default 1
+             */
+            n?: number;
             /**
              * Safe Prompt
              * @default false
@@ -1063,7 +1069,7 @@ export interface components {
         };
         /**
          * Choice
-         * @description The one answer.
+         * @description One of the answers.
          */
         Choice: {
             /** Index */
@@ -1074,7 +1080,7 @@ export interface components {
         };
         /**
          * ChoicePiece
-         * @description A piece of the one answer; the last has a reason.
+         * @description A piece of one of the answers; its last has a reason.
          */
         ChoicePiece: {
             /** Index */
