@@ -10,12 +10,9 @@ from typing import Any
 
 import pytest
 from serving import Serving, rows, serving, wait_until
-from visiting import visiting
+from visiting import PICTURES, visiting
 
 from mistraltune.serve.processes import JOB
-
-PICTURES = Path(__file__).parents[2] / "outputs" / "console"
-"""Where pictures of the pages are left, to be looked at."""
 
 AXE = Path(__file__).parents[2] / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
 PLANTED = '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>'
@@ -43,7 +40,11 @@ def lived_in(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
         content = rows(24) + json.dumps(row).encode() + b"\n" + rows(2)
         file = server.upload(content, f"{PLANTED}.jsonl")
         training = {"training_steps": 30, "learning_rate": 0.01}
-        body = {"training_files": [file], "validation_files": [file], "suffix": "tickets"}
+        body = {
+            "training_files": [file],
+            "validation_files": [server.upload(rows(6, word="That would be"), "validation.jsonl")],
+            "suffix": "tickets",
+        }
         job = server.create(**body, hyperparameters=training)["id"]
         log = server.data_dir / "jobs" / job / f"{JOB}.log"
         wait_until(log.exists, seconds=60)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,6 +13,9 @@ from relay import Relay
 from serving import KEY, Serving
 
 from mistraltune.serve.sessions import link_to_running_server
+
+PICTURES = Path(__file__).parents[2] / "outputs" / "console"
+"""Where pictures of the pages are left, to be looked at; `failed.png` shows where a visit ended too early."""
 
 
 @dataclass
@@ -50,6 +54,10 @@ def visiting(chromium: Any, server: Serving, *, signs_in: bool = True, **options
             visit.page.goto(relay.url + sign_in_path(server))
         yield visit
         assert visit.complaints == []
+    except BaseException:
+        visit.relay.mend()
+        visit.page.screenshot(path=PICTURES / "failed.png", full_page=True)
+        raise
     finally:
         context.close()
         relay.close()
