@@ -297,7 +297,8 @@ def dataset_routes(datasets: Datasets) -> APIRouter:
     @routes.get("/report")
     def report(file_id: str) -> ReportReply:
         """What a check finds in a file, line by line, and what to do about it."""
-        return describe_report(file_id, datasets.report(find(file_id)))
+        file = find(file_id)
+        return describe_report(file, datasets.report(file))
 
     @routes.get("/statistics")
     def statistics(

@@ -15,7 +15,7 @@ from visiting import PICTURES, visiting
 from mistraltune.serve.processes import JOB
 
 AXE = Path(__file__).parents[2] / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
-PLANTED = '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>'
+PLANTED = "<img src=x onerror=window.hacked=1><script>window.hacked=1</script>"
 MODEL = "open-mistral-7b"
 
 

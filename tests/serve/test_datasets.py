@@ -72,6 +72,7 @@ def test_a_report_lists_what_is_odd_line_by_line(http: TestClient) -> None:
     assert (report["num_rows"], report["num_errors"], report["num_warnings"], report["format"]) == (5, 0, 2, "messages")
     assert [(each["line"], each["rule"]) for each in report["findings"]] == [(4, "duplicate"), (5, "duplicate")]
     assert not any(each["is_error"] for each in report["findings"])
+    assert report["findings"][0]["message"] == "the same row as odd.jsonl:1"
 
 
 def test_statistics_count_as_the_model_does(http: TestClient) -> None:
