@@ -100,7 +100,11 @@ class Renderer(Protocol):
 
 
 class ChatModel(Protocol):
-    """Answers conversations. Used alike by eval, compare and serve."""
+    """Answers conversations. Used alike by eval, compare and serve.
+
+    A model that is paid for by the token may have an attribute `usage`: tokens so far, by kind. A report takes up what
+    its evaluation added.
+    """
 
     def generate(self, prompts: Sequence[Conversation], sampling: Sampling) -> Iterator[Completion]:
         """One completion per prompt, in order."""

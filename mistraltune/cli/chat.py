@@ -13,7 +13,12 @@ if TYPE_CHECKING:
     from mistraltune.interfaces import ChatModel
 
 ModelOption = Annotated[
-    str, typer.Option("--model", help="A run, adapter or model directory, a Hub id, or quickstart.", show_default=False)
+    str,
+    typer.Option(
+        "--model",
+        help="A run, adapter or model directory, a Hub id, quickstart, or api:ID[@ENDPOINT].",
+        show_default=False,
+    ),
 ]
 System = Annotated[str, typer.Option("--system", help="System prompt.")]
 MaxNewTokens = Annotated[int, typer.Option("--max-new-tokens", min=1, help="Longest answer, in tokens.")]
