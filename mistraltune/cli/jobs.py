@@ -41,12 +41,14 @@ def list_(
         note(f"no jobs at {endpoint}")
         return
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, pad_edge=False)
     for heading in ("job", "status", "model", "created", "fine-tuned model"):
         table.add_column(heading, overflow="fold")
     for job in jobs:
-        table.add_row(*map(shown, (job.id, job.status, job.model, moment(job.created_at), job.fine_tuned_model)))
+        cells = (job.id, job.status, job.model, moment(job.created_at), job.fine_tuned_model)
+        table.add_row(*(Text(shown(cell)) for cell in cells))
     show(table)
 
 

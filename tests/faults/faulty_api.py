@@ -150,7 +150,8 @@ class RemoteJob:
     def steps_done(self, now: float, num_steps: int) -> int:
         if not self.started_at:
             return 0
-        return max(0, min(num_steps, int(num_steps * (now - self.started_at[0]) / self.seconds)))
+        ran = now - self.started_at[0]
+        return num_steps if ran >= self.seconds else max(0, int(num_steps * ran / self.seconds))
 
 
 Schedule = Callable[[Call], Fault | None]
