@@ -7,7 +7,7 @@ one in tests/plugin.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
 
@@ -39,6 +39,10 @@ class Sampling:
     seed: int | None = None
     batch_size: int | None = None
     stop: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """The fields as a report keeps them, equal to what is read back from it."""
+        return asdict(self) | {"stop": list(self.stop)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Callable, Iterable, Sequence
 from statistics import fmean
@@ -65,7 +64,7 @@ class TextEvaluator:
             metrics={name: fmean(values) for name, values in columns.items()}
             | {"tokens_per_second": num_tokens / seconds},
             intervals={name: mean_interval(values) for name, values in columns.items()},
-            sampling=dataclasses.asdict(sampling),
+            sampling=sampling.as_json(),
             predictions=predictions,
         )
 

@@ -2,8 +2,8 @@ import { expect, it } from "vitest";
 import { jobHref, newJobHref, placeOf } from "./places";
 
 it("every page belongs to a place of the navigation", () => {
-  const paths = ["/", "/jobs/", "/jobs/new/", "/job", "/signed-out/"];
-  expect(paths.map(placeOf)).toEqual(["/", "/jobs/", "/jobs/", "/jobs/", null]);
+  const paths = ["/", "/jobs/", "/jobs/new/", "/job/", "/dataset", "/comparison/", "/run/", "/signed-out/"];
+  expect(paths.map(placeOf)).toEqual(["/", "/jobs/", "/jobs/", "/jobs/", "/datasets/", "/compare/", "/runs/", null]);
 });
 
 it("ids are escaped", () => {

@@ -1,13 +1,20 @@
 "use client";
 
-import { Rocket } from "lucide-react";
+import { Database, ListChecks, MessageSquare, Rocket } from "lucide-react";
+import Link from "next/link";
 import { useRouter } from "next/navigation";
 import { Button } from "@/components/ui/Button";
 import { Problem } from "@/components/ui/Notice";
 import { Panel } from "@/components/ui/Panel";
 import { useAction } from "@/hooks/useAction";
 import { startQuickstart } from "@/lib/jobs/quickstart";
-import { jobHref } from "@/lib/places";
+import { jobHref, newJobHref } from "@/lib/places";
+
+const STEPS = [
+  { href: "/datasets/", Icon: Database, title: "Upload your rows", text: "Conversations as JSON Lines. Every line is checked, and what is wrong is said line by line." },
+  { href: newJobHref(), Icon: ListChecks, title: "Start a job", text: "Choose a model and look at a dry run: tokens, steps and time before anything starts." },
+  { href: "/playground/", Icon: MessageSquare, title: "Talk to a model", text: "Base models answer right away; a fine-tuned one as soon as its job succeeds." },
+];
 
 /** What to do on a server where nothing has happened yet. */
 export function FirstSteps() {
@@ -31,6 +38,21 @@ export function FirstSteps() {
         </div>
         {problem ? <Problem problem={problem} className="m-4 mt-0" /> : null}
       </Panel>
+      <ol className="grid gap-4 md:grid-cols-3">
+        {STEPS.map(({ href, Icon, title, text }, index) => (
+          <li key={href}>
+            <Link href={href} className="block h-full rounded-lg border bg-surface p-5 hover:border-line-strong">
+              <div className="flex items-center gap-2.5 font-semibold">
+                <Icon className="size-5 text-accent" aria-hidden />
+                <span>
+                  {index + 1}. {title}
+                </span>
+              </div>
+              <p className="mt-2 text-ink-soft">{text}</p>
+            </Link>
+          </li>
+        ))}
+      </ol>
     </>
   );
 }

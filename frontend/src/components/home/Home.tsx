@@ -28,7 +28,7 @@ export function Home() {
   if (all.length === 0) {
     return (
       <>
-        <PageHead title="Welcome" lead="Nothing has run here yet." />
+        <PageHead title="Welcome" lead="Nothing has run here yet. Three things to do, or one click to see all of it." />
         <FirstSteps />
       </>
     );

@@ -2,7 +2,7 @@
 
 import { FileQuestion } from "lucide-react";
 import { useSearchParams } from "next/navigation";
-import { useEffect } from "react";
+import { useEffect, useState } from "react";
 import { ButtonLink } from "@/components/ui/Button";
 import { Empty } from "@/components/ui/Empty";
 import { Loading } from "@/components/ui/Loading";
@@ -39,7 +39,8 @@ function UnknownJob() {
 }
 
 function JobView({ id }: { id: string }) {
-  const { progress, state, version, retryNow } = useJobEvents(id, 0);
+  const [turn, setTurn] = useState(0);
+  const { progress, state, version, retryNow } = useJobEvents(id, turn);
   const { data: job, problem, reload } = useResource(`job ${id}`, (signal) => call("get", "/v1/fine_tuning/jobs/{job_id}", { path: { job_id: id }, signal }));
   const { data: files } = useResource("files", loadFiles);
   const told = progress.status;
@@ -68,6 +69,10 @@ function JobView({ id }: { id: string }) {
           <JobActions
             job={{ ...job, status: status as typeof job.status }}
             onChange={reload}
+            onResume={() => {
+              reload();
+              setTurn((last) => last + 1);
+            }}
           />
         }
       />

@@ -1,7 +1,9 @@
+import Link from "next/link";
 import { Facts } from "@/components/ui/Facts";
 import { Panel } from "@/components/ui/Panel";
 import { formatCount, formatRate } from "@/lib/format/number";
 import { formatDuration, formatTime } from "@/lib/format/time";
+import { datasetHref } from "@/lib/places";
 import type { JobDetails } from "@/lib/api/types";
 
 /** What was asked for, and what its data turned out to be. */
@@ -38,7 +40,9 @@ function Files({ ids, names }: { ids: string[]; names: Map<string, string> }) {
       {ids.map((id) => (
         <li key={id}>
           {names.has(id) ? (
-names.get(id)
+            <Link href={datasetHref(id)} className="underline underline-offset-2">
+              {names.get(id)}
+            </Link>
           ) : (
             <span className="text-ink-soft">deleted ({id.slice(0, 8)})</span>
           )}

@@ -2,7 +2,7 @@
 
 import { useRouter, useSearchParams } from "next/navigation";
 import { useEffect, useMemo, useState } from "react";
-import { Button } from "@/components/ui/Button";
+import { Button, ButtonLink } from "@/components/ui/Button";
 import { Field, Input, Select } from "@/components/ui/Field";
 import { Loading } from "@/components/ui/Loading";
 import { Notice, Problem } from "@/components/ui/Notice";
@@ -79,7 +79,7 @@ export function NewJob() {
         }}
       >
         {files.data.length === 0 ? (
-          <Notice>A job needs a data set, and there is none yet.</Notice>
+          <Notice actions={<ButtonLink size="small" href="/datasets/">Upload one</ButtonLink>}>A job needs a data set, and there is none yet.</Notice>
         ) : null}
         <Panel title="Model and data">
           <div className="grid gap-x-5 gap-y-4 p-4 sm:grid-cols-2">

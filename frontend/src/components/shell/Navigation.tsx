@@ -1,6 +1,6 @@
 "use client";
 
-import { House, ListChecks, type LucideIcon } from "lucide-react";
+import { Database, FolderOpen, House, ListChecks, MessageSquare, Scale, type LucideIcon } from "lucide-react";
 import Link from "next/link";
 import { usePathname } from "next/navigation";
 import { classes } from "@/lib/classes";
@@ -8,7 +8,11 @@ import { PLACES, placeOf, type PlaceHref } from "@/lib/places";
 
 const ICONS: Record<PlaceHref, LucideIcon> = {
   "/": House,
+  "/datasets/": Database,
   "/jobs/": ListChecks,
+  "/playground/": MessageSquare,
+  "/compare/": Scale,
+  "/runs/": FolderOpen,
 };
 
 /** The places of the console: beside the page where there is room, below it on a phone. */

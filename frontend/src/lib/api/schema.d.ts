@@ -173,6 +173,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/jobs/{job_id}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Resume
+         * @description Let a job go on that was cancelled or failed: from its newest checkpoint, or from the beginning.
+         */
+        post: operations["resume_api_jobs__job_id__resume_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/evaluations": {
         parameters: {
             query?: never;
@@ -537,6 +557,226 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/files/{file_id}/report": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Report
+         * @description What a check finds in a file, line by line, and what to do about it.
+         */
+        get: operations["report_api_files__file_id__report_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/files/{file_id}/statistics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Statistics
+         * @description Rows, duplicates, tokens and their lengths, as a model counts them.
+         */
+        get: operations["statistics_api_files__file_id__statistics_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/files/{file_id}/rows": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Rows
+         * @description Some rows as messages; with a model, also as the text that it reads, cut where training begins and ends.
+         */
+        get: operations["rows_api_files__file_id__rows_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/files/{file_id}/uses": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Uses
+         * @description The jobs that were made with a file.
+         */
+        get: operations["uses_api_files__file_id__uses_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/files/{file_id}/split": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Split
+         * @description Divide a file into new files for training, validation and test.
+         */
+        post: operations["split_api_files__file_id__split_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/files/{file_id}/convert": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Convert
+         * @description Make a new file with the same rows in another format.
+         */
+        post: operations["convert_api_files__file_id__convert_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List All
+         * @description The runs of the server's jobs and of the folders that it was told of, newest first.
+         */
+        get: operations["list_all_api_runs_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/runs/{run_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get
+         * @description One run: configuration, metadata, figures, evaluations, files.
+         */
+        get: operations["get_api_runs__run_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/runs/{run_id}/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Metrics
+         * @description Losses, learning rate and speed by step, those behind `after_step`, thinned to `max_points` steps.
+         */
+        get: operations["metrics_api_runs__run_id__metrics_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/runs/{run_id}/file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * File
+         * @description One of the run's files, to keep.
+         */
+        get: operations["file_api_runs__run_id__file_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/server": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get
+         * @description Version, limits, device, memory and models.
+         */
+        get: operations["get_api_server_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/docs": {
         parameters: {
             query?: never;
@@ -595,6 +835,18 @@ export interface components {
             content: string;
             /** Tool Calls */
             tool_calls?: components["schemas"]["ToolCallReply"][];
+        };
+        /**
+         * BinReply
+         * @description One bar of a histogram: sequences of `low` to `high` tokens.
+         */
+        BinReply: {
+            /** Low */
+            low: number;
+            /** High */
+            high: number;
+            /** Count */
+            count: number;
         };
         /**
          * CalledFunction
@@ -657,7 +909,7 @@ export interface components {
         };
         /**
          * ChatPiece
-         * @description What one server-sent event of a streamed answer holds; the last has the usage.
+         * @description What one server-sent event of streamed answers holds; the last has the usage.
          */
         ChatPiece: {
             /** Id */
@@ -677,7 +929,7 @@ export interface components {
         };
         /**
          * ChatReply
-         * @description A whole answer.
+         * @description Whole answers.
          */
         ChatReply: {
             /** Id */
@@ -754,11 +1006,17 @@ export interface components {
              */
             response_format?: components["schemas"]["ResponseFormat"];
             /**
-             * N
-             * @default 1
-             * @constant
+             * Stop
+             * @description The answer ends before the first of these texts.
+             * @default []
              */
-            n?: 1;
+            stop?: string | string[];
+            /**
+             * N
+             * @description So many answers; all are equal where the temperature is 0.
+             * @default 1
+             */
+            n?: number;
             /**
              * Safe Prompt
              * @default false
@@ -811,7 +1069,7 @@ export interface components {
         };
         /**
          * Choice
-         * @description The one answer.
+         * @description One of the answers.
          */
         Choice: {
             /** Index */
@@ -822,7 +1080,7 @@ export interface components {
         };
         /**
          * ChoicePiece
-         * @description A piece of the one answer; the last has a reason.
+         * @description A piece of one of the answers; its last has a reason.
          */
         ChoicePiece: {
             /** Index */
@@ -1017,6 +1275,30 @@ export interface components {
             total: number;
         };
         /**
+         * ConversionReply
+         * @description The file that a conversion made.
+         */
+        ConversionReply: {
+            file: components["schemas"]["FileReply"];
+            /** Num Rows */
+            num_rows: number;
+            /** Num Tool Calls */
+            num_tool_calls: number;
+            /** Warnings */
+            warnings: components["schemas"]["FindingReply"][];
+        };
+        /**
+         * ConversionRequest
+         * @description What to make of a file.
+         */
+        ConversionRequest: {
+            /**
+             * To
+             * @enum {string}
+             */
+            to: "messages" | "instruct";
+        };
+        /**
          * Deleted
          * @description Something that is gone.
          */
@@ -1052,7 +1334,7 @@ export interface components {
         };
         /**
          * Detail
-         * @description One problem of a request: its kind, where it is, what is wrong.
+         * @description One problem of a request: its kind, where it is, what is wrong, and what to do where there is more to say.
          */
         Detail: {
             /** Type */
@@ -1061,6 +1343,19 @@ export interface components {
             loc: (string | number)[];
             /** Msg */
             msg: string;
+            ctx?: components["schemas"]["Hint"];
+        };
+        /**
+         * DeviceReply
+         * @description What trains and answers; `is_busy` while a job has it. Where there is no GPU, the processor's name.
+         */
+        DeviceReply: {
+            /** Name */
+            name: string;
+            /** Is Gpu */
+            is_gpu: boolean;
+            /** Is Busy */
+            is_busy: boolean;
         };
         /**
          * Difference
@@ -1381,6 +1676,41 @@ export interface components {
             deleted: false;
         };
         /**
+         * FileUse
+         * @description A job that was made with a file; it has a copy of its own and loses nothing when the file is deleted.
+         */
+        FileUse: {
+            /** Id */
+            id: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "job" | "evaluation" | "comparison";
+            status: components["schemas"]["Status"];
+            /**
+             * Role
+             * @enum {string}
+             */
+            role: "training" | "validation" | "evaluation";
+        };
+        /**
+         * FindingReply
+         * @description One thing that a check found.
+         */
+        FindingReply: {
+            /** Line */
+            line: number;
+            /** Rule */
+            rule: string;
+            /** Message */
+            message: string;
+            /** Hint */
+            hint: string;
+            /** Is Error */
+            is_error: boolean;
+        };
+        /**
          * FunctionCall
          * @description What a tool call calls.
          */
@@ -1394,6 +1724,14 @@ export interface components {
             arguments?: string | {
                 [key: string]: unknown;
             };
+        };
+        /**
+         * Hint
+         * @description What to do about a problem.
+         */
+        Hint: {
+            /** Hint */
+            hint: string;
         };
         /**
          * Hyperparameters
@@ -1663,6 +2001,66 @@ export interface components {
             job_type?: "completion";
         };
         /**
+         * LengthsReply
+         * @description Tokens a sequence; `percentiles` holds p5, p25, p50, p75, p95 and p99.
+         */
+        LengthsReply: {
+            /** Shortest */
+            shortest: number;
+            /** Longest */
+            longest: number;
+            /** Mean */
+            mean: number;
+            /** Percentiles */
+            percentiles: {
+                [key: string]: number;
+            };
+            /** Bins */
+            bins: components["schemas"]["BinReply"][];
+        };
+        /**
+         * LimitsReply
+         * @description How much the server takes.
+         */
+        LimitsReply: {
+            /** Max File Bytes */
+            max_file_bytes: number;
+            /** Max Body Bytes */
+            max_body_bytes: number;
+            /** Max Open Jobs */
+            max_open_jobs: number;
+            /** Max Parallel Chats */
+            max_parallel_chats: number;
+            /** Max Answer Tokens */
+            max_answer_tokens: number;
+            /** Max Sockets */
+            max_sockets: number;
+        };
+        /**
+         * LongRow
+         * @description A row that is longer than wished.
+         */
+        LongRow: {
+            /** Line */
+            line: number;
+            /** Num Tokens */
+            num_tokens: number;
+        };
+        /**
+         * MemoryReply
+         * @description Bytes of main memory, and of the disk that holds the data directory.
+         */
+        MemoryReply: {
+            /** Total Bytes */
+            total_bytes: number;
+            /** Available Bytes */
+            available_bytes: number;
+            /** Server Bytes */
+            server_bytes: number;
+            /** Disk Free Bytes */
+            disk_free_bytes: number;
+        };
+        /**
          * ModelAnswer
          * @description What a model answered to a row.
          */
@@ -1848,6 +2246,26 @@ export interface components {
             detail?: components["schemas"]["Detail"][];
         };
         /**
+         * ReportReply
+         * @description What a check found in a file: counts of everything, and the first findings of each kind.
+         */
+        ReportReply: {
+            /** File Id */
+            file_id: string;
+            /** Format */
+            format: string | null;
+            /** Num Rows */
+            num_rows: number;
+            /** Num Errors */
+            num_errors: number;
+            /** Num Warnings */
+            num_warnings: number;
+            /** Num Hidden */
+            num_hidden: number;
+            /** Findings */
+            findings: components["schemas"]["FindingReply"][];
+        };
+        /**
          * ResponseFormat
          * @description The form of the answer.
          */
@@ -1860,11 +2278,333 @@ export interface components {
             type?: "text";
         };
         /**
+         * RowList
+         * @description Some rows of a file, in its order; `row` counts from 1.
+         */
+        RowList: {
+            /** Total */
+            total: number;
+            /** Offset */
+            offset: number;
+            /** Rows */
+            rows: components["schemas"]["RowReply"][];
+        };
+        /**
+         * RowMessage
+         * @description One message of a row.
+         */
+        RowMessage: {
+            /**
+             * Role
+             * @enum {string}
+             */
+            role: "system" | "user" | "assistant" | "tool";
+            /** Content */
+            content: string;
+            /** Is Trained */
+            is_trained: boolean;
+            /** Tool Calls */
+            tool_calls?: components["schemas"]["RowToolCall"][];
+            /** Tool Call Id */
+            tool_call_id?: string;
+            /** Name */
+            name?: string;
+        };
+        /**
+         * RowReply
+         * @description A row; its sequences where a model was named, or why that model cannot read it.
+         */
+        RowReply: {
+            /** Row */
+            row: number;
+            /** Line */
+            line: number;
+            /** Messages */
+            messages: components["schemas"]["RowMessage"][];
+            /** Tools */
+            tools: {
+                [key: string]: unknown;
+            }[];
+            /** Sequences */
+            sequences: components["schemas"]["SequenceReply"][] | null;
+            /** Problem */
+            problem: string | null;
+        };
+        /**
+         * RowToolCall
+         * @description A tool call of a message; `arguments` is JSON as it stands in the file.
+         */
+        RowToolCall: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Arguments */
+            arguments: string;
+        };
+        /**
+         * RunDetails
+         * @description All that a run says of itself.
+         */
+        RunDetails: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Job Id */
+            job_id: string | null;
+            /** Folder */
+            folder: string;
+            /** Status */
+            status: string;
+            /** Model */
+            model: string;
+            /** Started At */
+            started_at: string;
+            /** Num Steps */
+            num_steps: number | null;
+            /** Train Loss */
+            train_loss: number | null;
+            /** Val Loss */
+            val_loss: number | null;
+            /** Problem */
+            problem: string | null;
+            /** Config */
+            config: string;
+            /** Metadata */
+            metadata: {
+                [key: string]: unknown;
+            };
+            /** Metrics */
+            metrics: {
+                [key: string]: number | null;
+            };
+            /** Evaluations */
+            evaluations: components["schemas"]["RunEvaluation"][];
+            /** Files */
+            files: components["schemas"]["RunFileReply"][];
+        };
+        /**
+         * RunEvaluation
+         * @description An evaluation that lies in the run.
+         */
+        RunEvaluation: {
+            /** File */
+            file: string;
+            /** Eval File */
+            eval_file: string;
+            /** Evaluator */
+            evaluator: string;
+            /** Num Examples */
+            num_examples: number;
+            /** Metrics */
+            metrics: {
+                [key: string]: number;
+            };
+        };
+        /**
+         * RunFileReply
+         * @description A file of a run.
+         */
+        RunFileReply: {
+            /** Name */
+            name: string;
+            /** Num Bytes */
+            num_bytes: number;
+        };
+        /**
+         * RunList
+         * @description Runs, newest first.
+         */
+        RunList: {
+            /** Total */
+            total: number;
+            /** Runs */
+            runs: components["schemas"]["RunReply"][];
+        };
+        /**
+         * RunReply
+         * @description A run in a line; `problem` says why a run cannot be read, and figures are null until they are known.
+         */
+        RunReply: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Job Id */
+            job_id: string | null;
+            /** Folder */
+            folder: string;
+            /** Status */
+            status: string;
+            /** Model */
+            model: string;
+            /** Started At */
+            started_at: string;
+            /** Num Steps */
+            num_steps: number | null;
+            /** Train Loss */
+            train_loss: number | null;
+            /** Val Loss */
+            val_loss: number | null;
+            /** Problem */
+            problem: string | null;
+        };
+        /**
+         * Segment
+         * @description A stretch of text whose tokens are all trained, or all not.
+         */
+        Segment: {
+            /** Text */
+            text: string;
+            /** Is Trained */
+            is_trained: boolean;
+            /** Num Tokens */
+            num_tokens: number;
+        };
+        /**
+         * SequenceReply
+         * @description One sequence that a row renders to, as the model reads it.
+         */
+        SequenceReply: {
+            /** Num Tokens */
+            num_tokens: number;
+            /** Num Trained Tokens */
+            num_trained_tokens: number;
+            /** Segments */
+            segments: components["schemas"]["Segment"][];
+        };
+        /**
+         * SeriesReply
+         * @description The curves of a run behind `after_step`; thinned to the lowest and highest losses where there are many steps.
+         */
+        SeriesReply: {
+            /** Run Id */
+            run_id: string;
+            /** Last Step */
+            last_step: number;
+            /** Num Steps Logged */
+            num_steps_logged: number;
+            /** Steps */
+            steps: components["schemas"]["StepPoint"][];
+            /** Validation */
+            validation: components["schemas"]["ValidationPoint"][];
+        };
+        /**
+         * ServerReply
+         * @description The server at this moment.
+         */
+        ServerReply: {
+            /** Version */
+            version: string;
+            /** Data Dir */
+            data_dir: string;
+            limits: components["schemas"]["LimitsReply"];
+            device: components["schemas"]["DeviceReply"];
+            memory: components["schemas"]["MemoryReply"];
+            /** Num Open Jobs */
+            num_open_jobs: number;
+            /** Num Models Loaded */
+            num_models_loaded: number;
+            /** Num Chats Open */
+            num_chats_open: number;
+            /** Base Models */
+            base_models: string[];
+            /** Tuned Models */
+            tuned_models: string[];
+        };
+        /**
+         * SplitReply
+         * @description The files that a split made; each keeps the name of the whole with its part.
+         */
+        SplitReply: {
+            train: components["schemas"]["FileReply"];
+            val: components["schemas"]["FileReply"] | null;
+            test: components["schemas"]["FileReply"] | null;
+            /** Num Duplicates */
+            num_duplicates: number;
+        };
+        /**
+         * SplitRequest
+         * @description How to divide a file.
+         */
+        SplitRequest: {
+            /**
+             * Val
+             * @description Share of the rows for validation.
+             * @default 0.1
+             */
+            val?: number;
+            /**
+             * Test
+             * @description Share of the rows for the test.
+             * @default 0
+             */
+            test?: number;
+            /**
+             * Seed
+             * @description Another seed makes another choice.
+             * @default 42
+             */
+            seed?: number;
+        };
+        /**
+         * StatisticsReply
+         * @description What a file is like for a model.
+         */
+        StatisticsReply: {
+            /** File Id */
+            file_id: string;
+            /** Model */
+            model: string;
+            /** Format */
+            format: string | null;
+            /** Num Rows */
+            num_rows: number;
+            /** Num Duplicates */
+            num_duplicates: number;
+            /** Num Refused */
+            num_refused: number;
+            /** Num Sequences */
+            num_sequences: number;
+            /** Num Tokens */
+            num_tokens: number;
+            /** Num Trained Tokens */
+            num_trained_tokens: number;
+            lengths: components["schemas"]["LengthsReply"];
+            /** Max Length */
+            max_length: number | null;
+            /** Num Too Long */
+            num_too_long: number;
+            /** Too Long */
+            too_long: components["schemas"]["LongRow"][];
+            /** Refused */
+            refused: components["schemas"]["FindingReply"][];
+            /** Rows Per Step */
+            rows_per_step: number;
+            /** Steps Per Epoch */
+            steps_per_epoch: number;
+        };
+        /**
          * Status
          * @description Where a job stands, in the words of the wire.
          * @enum {string}
          */
         Status: "QUEUED" | "VALIDATING" | "VALIDATED" | "RUNNING" | "CANCELLATION_REQUESTED" | "SUCCESS" | "FAILED" | "FAILED_VALIDATION" | "CANCELLED";
+        /**
+         * StepPoint
+         * @description A logged step; losses in nats per trained token, null where something was not logged.
+         */
+        StepPoint: {
+            /** Step */
+            step: number;
+            /** Loss */
+            loss: number | null;
+            /** Learning Rate */
+            learning_rate: number | null;
+            /** Tokens Per Second */
+            tokens_per_second: number | null;
+        };
         /**
          * StreamOptions
          * @description What OpenAI's clients say about streams; usage always comes with the last piece.
@@ -1988,6 +2728,30 @@ export interface components {
             completion_tokens: number;
             /** Total Tokens */
             total_tokens: number;
+        };
+        /**
+         * UsesReply
+         * @description What was made with a file; of those that have not ended, how many.
+         */
+        UsesReply: {
+            /** File Id */
+            file_id: string;
+            /** Num Open */
+            num_open: number;
+            /** Uses */
+            uses: components["schemas"]["FileUse"][];
+        };
+        /**
+         * ValidationPoint
+         * @description A validated step.
+         */
+        ValidationPoint: {
+            /** Step */
+            step: number;
+            /** Val Loss */
+            val_loss: number | null;
+            /** Val Accuracy */
+            val_accuracy: number | null;
         };
     };
     responses: never;
@@ -2430,6 +3194,46 @@ export interface operations {
         };
     };
     cancel_v1_fine_tuning_jobs__job_id__cancel_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobDetails"];
+                };
+            };
+            /** @description The request is refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RefusalReply"];
+                };
+            };
+            /** @description The request is refused. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RefusalReply"];
+                };
+            };
+        };
+    };
+    resume_api_jobs__job_id__resume_post: {
         parameters: {
             query?: never;
             header?: never;
@@ -3373,6 +4177,465 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description The request is refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RefusalReply"];
+                };
+            };
+            /** @description The request is refused. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RefusalReply"];
+                };
+            };
+        };
+    };
+    report_api_files__file_id__report_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                file_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReportReply"];
+                };
+            };
+            /** @description The request is refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RefusalReply"];
+                };
+            };
+            /** @description The request is refused. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RefusalReply"];
+                };
+            };
+        };
+    };
+    statistics_api_files__file_id__statistics_get: {
+        parameters: {
+            query: {
+                /** @description Public name of the model whose tokens are meant. */
+                model: string;
+                max_length?: number | null;
+                rows_per_step?: number;
+            };
+            header?: never;
+            path: {
+                file_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StatisticsReply"];
+                };
+            };
+            /** @description The request is refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RefusalReply"];
+                };
+            };
+            /** @description The request is refused. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RefusalReply"];
+                };
+            };
+        };
+    };
+    rows_api_files__file_id__rows_get: {
+        parameters: {
+            query?: {
+                offset?: number;
+                limit?: number;
+                model?: string | null;
+            };
+            header?: never;
+            path: {
+                file_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RowList"];
+                };
+            };
+            /** @description The request is refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RefusalReply"];
+                };
+            };
+            /** @description The request is refused. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RefusalReply"];
+                };
+            };
+        };
+    };
+    uses_api_files__file_id__uses_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                file_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UsesReply"];
+                };
+            };
+            /** @description The request is refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RefusalReply"];
+                };
+            };
+            /** @description The request is refused. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RefusalReply"];
+                };
+            };
+        };
+    };
+    split_api_files__file_id__split_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                file_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SplitRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SplitReply"];
+                };
+            };
+            /** @description The request is refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RefusalReply"];
+                };
+            };
+            /** @description The request is refused. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RefusalReply"];
+                };
+            };
+        };
+    };
+    convert_api_files__file_id__convert_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                file_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConversionRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConversionReply"];
+                };
+            };
+            /** @description The request is refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RefusalReply"];
+                };
+            };
+            /** @description The request is refused. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RefusalReply"];
+                };
+            };
+        };
+    };
+    list_all_api_runs_get: {
+        parameters: {
+            query?: {
+                page?: number;
+                page_size?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunList"];
+                };
+            };
+            /** @description The request is refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RefusalReply"];
+                };
+            };
+            /** @description The request is refused. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RefusalReply"];
+                };
+            };
+        };
+    };
+    get_api_runs__run_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunDetails"];
+                };
+            };
+            /** @description The request is refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RefusalReply"];
+                };
+            };
+            /** @description The request is refused. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RefusalReply"];
+                };
+            };
+        };
+    };
+    metrics_api_runs__run_id__metrics_get: {
+        parameters: {
+            query?: {
+                after_step?: number;
+                max_points?: number;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SeriesReply"];
+                };
+            };
+            /** @description The request is refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RefusalReply"];
+                };
+            };
+            /** @description The request is refused. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RefusalReply"];
+                };
+            };
+        };
+    };
+    file_api_runs__run_id__file_get: {
+        parameters: {
+            query: {
+                name: string;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description The request is refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RefusalReply"];
+                };
+            };
+            /** @description The request is refused. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RefusalReply"];
+                };
+            };
+        };
+    };
+    get_api_server_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ServerReply"];
+                };
             };
             /** @description The request is refused. */
             "4XX": {

@@ -11,6 +11,11 @@ export async function cancelJob(id: string): Promise<void> {
   await call("post", "/v1/fine_tuning/jobs/{job_id}/cancel", { path: { job_id: id } });
 }
 
+/** Let a stopped training go on from its last checkpoint. */
+export async function resumeJob(id: string): Promise<void> {
+  await call("post", "/api/jobs/{job_id}/resume", { path: { job_id: id } });
+}
+
 /** Make a job that starts as soon as its data is checked. */
 export async function createJob(request: JobRequest): Promise<Job> {
   const body = { ...request, auto_start: true };
