@@ -205,27 +205,31 @@ class FaultyApi:
             case "GET files":
                 found = [self.describe_file(file_id) for file_id in reversed(self.files)]
                 wanted = call.query.get("search", "")
-                return 200, self.page([file for file in found if wanted in file["filename"]], call)
+                answer = self.page([file for file in found if wanted in file["filename"]], call)
             case "POST files":
-                name, size = read_upload(call.body)
                 file_id = f"file-{len(self.files)}"
-                self.files[file_id] = (name, size)
-                return 200, self.describe_file(file_id)
-            case "GET models" | "DELETE models":
-                return 200, {"object": "list", "data": [{"id": "open-mistral-7b"}, {"id": "ft:m:job-0", "extra": 1}]}
+                self.files[file_id] = read_upload(call.body)
+                answer = self.describe_file(file_id)
+            case "GET models":
+                answer = {"object": "list", "data": [{"id": "open-mistral-7b"}, {"id": "ft:m:job-0", "extra": 1}]}
+            case "DELETE models":
+                answer = {"id": call.path.rpartition("/")[2], "object": "model", "deleted": True}
             case "GET jobs":
                 found = [self.describe(job) for job in reversed(self.jobs.values())]
-                wanted = call.query.get("suffix")
-                return 200, self.page([job for job in found if wanted in (None, job["suffix"])], call)
+                suffix = call.query.get("suffix")
+                answer = self.page([job for job in found if suffix in (None, job["suffix"])], call)
             case "POST jobs":
-                request = json.loads(call.body)
-                job = RemoteJob(f"job-{len(self.jobs)}", request, self.clock.at, self.seconds, ending=self.ending)
-                if self.is_quick:
-                    job.num_looks, job.queued_seconds, job.seconds = 2, 0, 0
-                self.jobs[job.id] = job
-                return 200, self.describe(job)
+                answer = self.describe(self.make_job(json.loads(call.body)))
             case _:
                 return self.answer_job(call)
+        return 200, answer
+
+    def make_job(self, request: dict[str, Any]) -> RemoteJob:
+        job = RemoteJob(f"job-{len(self.jobs)}", request, self.clock.at, self.seconds, ending=self.ending)
+        if self.is_quick:
+            job.num_looks, job.queued_seconds, job.seconds = 2, 0, 0
+        self.jobs[job.id] = job
+        return job
 
     def answer_job(self, call: Call) -> tuple[int, Any]:
         job = self.jobs.get(call.path.split("/")[4] if call.path.startswith(JOBS) else "")
