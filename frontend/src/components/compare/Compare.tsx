@@ -12,7 +12,7 @@ import { VirtualRows } from "@/components/ui/VirtualRows";
 import { useNow } from "@/hooks/useNow";
 import { useResource } from "@/hooks/useResource";
 import { call } from "@/lib/api/client";
-import type { Comparison, Evaluation } from "@/lib/api/types";
+import { loadStudies, titleOf, type Study } from "@/lib/compare/loading";
 import { loadFiles } from "@/lib/files/loading";
 import { formatFigure, formatNoun } from "@/lib/format/number";
 import { formatAgo } from "@/lib/format/time";
@@ -25,15 +25,7 @@ export function Compare() {
   const now = useNow();
   const models = useResource("models", (signal) => call("get", "/v1/models", { signal }));
   const files = useResource("files", loadFiles);
-  const found = useResource(
-    "comparisons and evaluations",
-    async (signal) => {
-      const query = { page_size: 1000 };
-      const [comparisons, evaluations] = await Promise.all([call("get", "/api/comparisons", { query, signal }), call("get", "/api/evaluations", { query, signal })]);
-      return [...comparisons.data, ...evaluations.data].sort((a, b) => b.created_at - a.created_at);
-    },
-    { every: 4000 },
-  );
+  const found = useResource("comparisons and evaluations", loadStudies, { every: 4000 });
   const failed = [models, files].find((each) => each.problem && !each.data);
   return (
     <>
@@ -66,16 +58,15 @@ export function Compare() {
   );
 }
 
-function Entry({ entry, now }: { entry: Comparison | Evaluation; now: number | null }) {
+function Entry({ entry, now }: { entry: Study; now: number | null }) {
   const isComparison = "base_model" in entry;
-  const title = isComparison ? `${entry.base_model} → ${entry.fine_tuned_model}` : entry.model;
   return (
     <Link
       href={isComparison ? comparisonHref(entry.id) : evaluationHref(entry.id)}
       className="grid h-full grid-cols-[minmax(0,1fr)_auto] items-center gap-x-4 px-4 hover:bg-sunken focus-visible:-outline-offset-2 sm:grid-cols-[minmax(0,3fr)_minmax(0,1fr)_7rem]"
     >
       <div className="min-w-0">
-        <div className="truncate font-medium">{title}</div>
+        <div className="truncate font-medium">{titleOf(entry)}</div>
         <div className="truncate text-[0.8125rem] text-ink-soft">
           {isComparison ? "comparison" : "evaluation"}
           {now ? ` · ${formatAgo(entry.created_at, now)}` : ""}
@@ -89,7 +80,7 @@ function Entry({ entry, now }: { entry: Comparison | Evaluation; now: number | n
   );
 }
 
-function summaryOf(entry: Comparison | Evaluation): string {
+function summaryOf(entry: Study): string {
   if (!("base_model" in entry)) {
     const exact = entry.figures?.metrics.exact_match;
     return exact === undefined ? "" : `exact match ${formatFigure(exact, 3)}`;

@@ -8,12 +8,12 @@ import { Modal } from "@/components/ui/Modal";
 import { Notice, Problem } from "@/components/ui/Notice";
 import { Panel } from "@/components/ui/Panel";
 import { useAction } from "@/hooks/useAction";
-import type { Comparison, Evaluation } from "@/lib/api/types";
+import type { Study } from "@/lib/compare/loading";
 import { formatCount } from "@/lib/format/number";
 import { canCancel, hasEnded } from "@/lib/jobs/status";
 
 /** How far a comparison or an evaluation is, or why it failed. */
-export function Standing({ entry }: { entry: Comparison | Evaluation }) {
+export function Standing({ entry }: { entry: Study }) {
   if (entry.error) return <Notice tone="bad">{entry.error}</Notice>;
   if (hasEnded(entry.status)) return null;
   const { progress } = entry;
@@ -36,7 +36,7 @@ export function Standing({ entry }: { entry: Comparison | Evaluation }) {
 }
 
 /** Stops what has not ended, and deletes what has. */
-export function StandingActions({ entry, onCancel, onDelete }: { entry: Comparison | Evaluation; onCancel: () => Promise<void>; onDelete: () => Promise<void> }) {
+export function StandingActions({ entry, onCancel, onDelete }: { entry: Study; onCancel: () => Promise<void>; onDelete: () => Promise<void> }) {
   const [isAsking, setAsking] = useState(false);
   const cancel = useAction(onCancel);
   const remove = useAction(onDelete);

@@ -12,10 +12,13 @@ import { Panel } from "@/components/ui/Panel";
 import { useNow } from "@/hooks/useNow";
 import { useResource } from "@/hooks/useResource";
 import { call } from "@/lib/api/client";
+import { loadStudies } from "@/lib/compare/loading";
 import { hasEnded } from "@/lib/jobs/status";
 import { newJobHref } from "@/lib/places";
 import { FirstSteps } from "./FirstSteps";
 import { RunningJob } from "./RunningJob";
+import { RunningStudy } from "./RunningStudy";
+import { ServerLine } from "./ServerLine";
 
 const NUM_SHOWN = 8;
 
@@ -23,6 +26,9 @@ const NUM_SHOWN = 8;
 export function Home() {
   const now = useNow();
   const jobs = useResource("newest jobs", (signal) => call("get", "/v1/fine_tuning/jobs", { query: { page_size: 100 }, signal }), { every: 4000 });
+  const runs = useResource("newest runs", (signal) => call("get", "/api/runs", { query: { page_size: 100 }, signal }), { every: 15_000 });
+  const studies = useResource("newest comparisons and evaluations", loadStudies, { every: 4000 });
+  const server = useResource("server", (signal) => call("get", "/api/server", { signal }), { every: 15_000 });
   if (!jobs.data) return jobs.problem ? <Problem problem={jobs.problem} retry={jobs.reload} /> : <Loading label="Looking at the server" />;
   const all = jobs.data.data;
   if (all.length === 0) {
@@ -30,11 +36,14 @@ export function Home() {
       <>
         <PageHead title="Welcome" lead="Nothing has run here yet. Three things to do, or one click to see all of it." />
         <FirstSteps />
+        {server.data ? <ServerLine server={server.data} /> : null}
       </>
     );
   }
   const running = all.filter((job) => job.status === "RUNNING" || job.status === "CANCELLATION_REQUESTED");
   const waiting = all.filter((job) => !hasEnded(job.status) && !running.includes(job));
+  const answering = (studies.data ?? []).filter((study) => !hasEnded(study.status));
+  const runByJob = new Map((runs.data?.runs ?? []).map((run) => [run.job_id, run]));
   const ended = all.filter((job) => hasEnded(job.status)).slice(0, NUM_SHOWN);
   return (
     <>
@@ -49,11 +58,16 @@ export function Home() {
       />
       <div className="grid gap-4">
         <Panel title="Running now">
-          {running.length > 0 ? (
+          {running.length + answering.length > 0 ? (
             <ul className="divide-y">
               {running.map((job) => (
                 <li key={job.id}>
                   <RunningJob job={job} />
+                </li>
+              ))}
+              {answering.map((study) => (
+                <li key={study.id}>
+                  <RunningStudy study={study} />
                 </li>
               ))}
             </ul>
@@ -81,12 +95,13 @@ export function Home() {
           >
             <Rows>
               {ended.map((job) => (
-                <JobRow key={job.id} job={job} now={now} />
+                <JobRow key={job.id} job={job} now={now} run={runByJob.get(job.id)} />
               ))}
             </Rows>
           </Panel>
         ) : null}
       </div>
+      {server.data ? <ServerLine server={server.data} /> : null}
     </>
   );
 }

@@ -1,12 +1,17 @@
 import Link from "next/link";
-import { formatCount, formatNoun } from "@/lib/format/number";
+import { formatFigure, formatNoun } from "@/lib/format/number";
 import { formatAgo } from "@/lib/format/time";
 import { jobHref } from "@/lib/places";
-import type { Job } from "@/lib/api/types";
+import type { Job, Run } from "@/lib/api/types";
 import { StatusBadge } from "./StatusBadge";
 
 /** One job of a list: 60 pixels high wherever it stands. */
-export function JobRow({ job, now }: { job: Job; now: number | null }) {
+export function JobRow({ job, now, run }: {
+  job: Job;
+  now: number | null;
+  /** Its run directory, whose figures are shown. */
+  run?: Run;
+}) {
   const { training_steps: steps } = job.hyperparameters;
   return (
     <Link
@@ -23,11 +28,15 @@ export function JobRow({ job, now }: { job: Job; now: number | null }) {
       </div>
       <div className="figures hidden min-w-0 truncate text-ink-soft md:block">{steps ? formatNoun(steps, "step") : "–"}</div>
       <div className="figures hidden min-w-0 truncate text-ink-soft md:block">
-        {job.trained_tokens ? `${formatCount(job.trained_tokens)} trained tokens` : now ? formatAgo(job.created_at, now) : ""}
+        {run && run.train_loss !== null ? figuresOf(run) : now ? formatAgo(job.created_at, now) : ""}
       </div>
       <div className="justify-self-end">
         <StatusBadge status={job.status} />
       </div>
     </Link>
   );
+}
+
+function figuresOf({ train_loss: loss, val_loss: valLoss }: Run): string {
+  return [`loss ${formatFigure(loss, 3)}`, valLoss === null ? "" : `val ${formatFigure(valLoss, 3)}`].filter(Boolean).join(" · ");
 }

@@ -19,6 +19,7 @@ import { fieldsOf, helpOf } from "@/lib/forms/schema";
 import { formatNoun } from "@/lib/format/number";
 import { createJob, measureJob } from "@/lib/jobs/acting";
 import { draftLike, NO_DRAFT, problemsOfDraft, refusalsByField, requestOf, type Draft } from "@/lib/jobs/draft";
+import { memoryOfLast } from "@/lib/jobs/memory";
 import { jobHref } from "@/lib/places";
 import { DryRunResult } from "./DryRunResult";
 
@@ -35,7 +36,7 @@ export function NewJob() {
   const like = useResource(from ? `job ${from}` : null, (signal) => call("get", "/v1/fine_tuning/jobs/{job_id}", { path: { job_id: from ?? "" }, signal }));
   const [draft, setDraft] = useState<Draft>({ ...NO_DRAFT, trainingFile: query.get("file") ?? "", model: query.get("model") ?? "" });
   const [isChecked, setChecked] = useState(false);
-  const [plan, setPlan] = useState<{ of: string; plan: DryRun } | null>(null);
+  const [plan, setPlan] = useState<{ of: string; plan: DryRun; memory: number | null } | null>(null);
 
   useEffect(() => {
     if (like.data) setDraft(draftLike(like.data));
@@ -49,7 +50,9 @@ export function NewJob() {
 
   const measure = useAction(async () => {
     setChecked(true);
-    if (isSound) setPlan({ of: JSON.stringify(request), plan: await measureJob(request) });
+    if (!isSound) return;
+    const [found, memory] = await Promise.all([measureJob(request), memoryOfLast(request.model).catch(() => null)]);
+    setPlan({ of: JSON.stringify(request), plan: found, memory });
   });
   const create = useAction(async () => {
     setChecked(true);
@@ -117,7 +120,7 @@ export function NewJob() {
         {refusal ? <Problem problem={refusal} /> : null}
         {isChecked && !isSound ? <Notice tone="bad">Something is missing or wrong above.</Notice> : null}
         <div aria-live="polite">
-          {measure.isBusy ? <Loading label="Checking and counting every row" className="py-6" /> : plan && plan.of === JSON.stringify(request) ? <DryRunResult plan={plan.plan} /> : null}
+          {measure.isBusy ? <Loading label="Checking and counting every row" className="py-6" /> : plan && plan.of === JSON.stringify(request) ? <DryRunResult plan={plan.plan} memory={plan.memory} /> : null}
         </div>
         <div className="flex flex-wrap justify-end gap-2">
           <Button disabled={isBusy} onClick={() => measure.run()}>

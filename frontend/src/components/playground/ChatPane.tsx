@@ -31,7 +31,7 @@ export function ChatPane({ chat, model, models, onModel, system, sampling, label
   const question = () => questionOf(model, system, upToLastQuestion(chat.turns), sampling);
   const hasAsked = chat.turns.length > 0;
   return (
-    <section aria-label={label} className="flex min-h-72 min-w-0 flex-1 flex-col rounded-lg border bg-surface">
+    <section aria-label={label} className="flex min-h-[46vh] min-w-0 flex-1 flex-col rounded-lg border bg-surface">
       <div className="border-b p-2.5">
         <ModelSelect models={models} value={model} onChange={onModel} label={label} />
       </div>
@@ -40,7 +40,7 @@ export function ChatPane({ chat, model, models, onModel, system, sampling, label
         tabIndex={0}
         role="log"
         aria-label={`${label}, answers`}
-        className="max-h-[56vh] min-h-0 flex-1 overflow-y-auto focus-visible:-outline-offset-2"
+        className="max-h-[58vh] min-h-0 flex-1 overflow-y-auto focus-visible:-outline-offset-2"
         onScroll={({ currentTarget }) => {
           isAtEnd.current = currentTarget.scrollHeight - currentTarget.scrollTop - currentTarget.clientHeight < 40;
         }}

@@ -2,7 +2,7 @@
 
 import { Columns2, Eraser, SendHorizontal, SlidersHorizontal, Square } from "lucide-react";
 import { useSearchParams } from "next/navigation";
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import { Button } from "@/components/ui/Button";
 import { Field, TextArea } from "@/components/ui/Field";
 import { Loading } from "@/components/ui/Loading";
@@ -32,6 +32,8 @@ export function Playground() {
   const [system, setSystem] = useState("");
   const [entries, setEntries] = useState<Record<string, string>>({});
   const [text, setText] = useState("");
+  const newest = models.data?.data.find((model) => model.type === "fine-tuned" && !model.archived)?.id;
+  useEffect(() => setLeft((chosen) => chosen || newest || ""), [newest]);
   const fields = fieldsOf(schema.data ?? {}).filter((field) => SAMPLING.includes(field.name));
   const isSound = Object.keys(problemsOf(fields, entries)).length === 0;
   const sampling = isSound ? (valuesOf(fields, entries) as Sampling) : {};

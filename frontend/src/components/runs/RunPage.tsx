@@ -15,6 +15,7 @@ import { call } from "@/lib/api/client";
 import { fillPath } from "@/lib/api/url";
 import type { RunDetails } from "@/lib/api/types";
 import { formatBytes } from "@/lib/format/bytes";
+import { formatNamed, labelOf } from "@/lib/format/named";
 import { formatCount, formatFigure } from "@/lib/format/number";
 import { jobHref } from "@/lib/places";
 import { RunBadge } from "./RunBadge";
@@ -85,7 +86,7 @@ function Metrics({ run }: { run: RunDetails }) {
   if (figures.length === 0) return <Panel title="Final figures"><p className="px-4 py-6 text-ink-soft">The run has not finished.</p></Panel>;
   return (
     <Panel title="Final figures">
-      <Facts facts={figures.map(([name, value]) => [name.replaceAll("_", " "), value !== null && Number.isInteger(value) ? formatCount(value) : formatFigure(value)])} />
+      <Facts facts={figures.map(([name, value]) => [labelOf(name), formatNamed(name, value)])} />
     </Panel>
   );
 }

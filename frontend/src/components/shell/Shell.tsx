@@ -1,6 +1,6 @@
 "use client";
 
-import { Keyboard } from "lucide-react";
+import { Keyboard, LogOut } from "lucide-react";
 import Link from "next/link";
 import { useRouter } from "next/navigation";
 import { useState, type ReactNode } from "react";
@@ -8,6 +8,7 @@ import { Button } from "@/components/ui/Button";
 import { useShortcuts } from "@/hooks/useShortcuts";
 import { useStored } from "@/hooks/useStored";
 import { useTheme } from "@/hooks/useTheme";
+import { signOut } from "@/lib/api/signOut";
 import { Logo } from "./Logo";
 import { Navigation } from "./Navigation";
 import { Reachability } from "./Reachability";
@@ -41,6 +42,9 @@ export function Shell({ children }: { children: ReactNode }) {
             <ThemeButton theme={theme} onClick={next} />
             <Button look="quiet" size="icon" aria-label="Keyboard shortcuts" title="Keyboard shortcuts (?)" onClick={() => setHelpOpen(true)}>
               <Keyboard aria-hidden />
+            </Button>
+            <Button look="quiet" size="icon" aria-label="Sign out" title="Sign out" onClick={() => void signOut()}>
+              <LogOut aria-hidden />
             </Button>
           </div>
         </header>

@@ -24,7 +24,7 @@ export function SchemaFields({ fields, entries, onChange, refusals = {} }: {
               inputMode={field.type === "string" ? undefined : "decimal"}
               autoComplete="off"
               spellCheck={false}
-              placeholder={field.placeholder || "as the server decides"}
+              placeholder={field.placeholder || "not set"}
               value={entries[field.name] ?? ""}
               onChange={(event) => onChange({ ...entries, [field.name]: event.target.value })}
             />

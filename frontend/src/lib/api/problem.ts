@@ -3,8 +3,10 @@ export interface Detail {
   type: string;
   loc: (string | number)[];
   msg: string;
-  /** What to do about it. */
-  hint?: string;
+  ctx?: {
+    /** What to do about it. */
+    hint?: string;
+  };
 }
 
 /** A request that was refused, or that never arrived. */

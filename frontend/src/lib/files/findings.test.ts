@@ -4,7 +4,7 @@ import { findingsOf, whyNotSend } from "./findings";
 
 it("a refused upload says line, rule and what to do", () => {
   const details = [
-    { type: "no_assistant", loc: ["body", "file", 3], msg: "no answer to train", hint: "add an assistant message" },
+    { type: "no_assistant", loc: ["body", "file", 3], msg: "no answer to train", ctx: { hint: "add an assistant message" } },
     { type: "value_error", loc: ["body"], msg: "no file" },
   ];
   expect(findingsOf(details)).toEqual([

@@ -12,11 +12,11 @@ export interface Finding {
 
 /** The findings in a refused upload. */
 export function findingsOf(details: Detail[]): Finding[] {
-  return details.map(({ loc, type, msg, hint }) => ({
+  return details.map(({ loc, type, msg, ctx }) => ({
     line: typeof loc[2] === "number" && loc[2] > 0 ? loc[2] : null,
     rule: type,
     message: msg,
-    hint: hint ?? "",
+    hint: ctx?.hint ?? "",
     isError: true,
   }));
 }

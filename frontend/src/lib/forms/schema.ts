@@ -84,7 +84,7 @@ function withoutNull(schema: Schema): Schema {
 }
 
 /** Names that are no words. */
-const LABELS: Record<string, string> = { seq_len: "Sequence length", max_new_tokens: "Longest answer" };
+const LABELS: Record<string, string> = { seq_len: "Sequence length", val: "Validation" };
 
 function labelOf(name: string): string {
   const words = LABELS[name] ?? name.replaceAll("_", " ");
