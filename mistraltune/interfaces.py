@@ -106,8 +106,8 @@ class Renderer(Protocol):
 class ChatModel(Protocol):
     """Answers conversations. Used alike by eval, compare and serve.
 
-    A model that is paid for by the token may have an attribute `usage`: tokens so far, by kind. A report takes up what
-    its evaluation added.
+    A model elsewhere may have two attributes more: `usage`, tokens so far by kind, of which a report takes up what its
+    evaluation added; and `on_wait`, which is set to a function that hears why answers are late.
     """
 
     def generate(self, prompts: Sequence[Conversation], sampling: Sampling) -> Iterator[Completion]:

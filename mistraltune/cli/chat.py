@@ -120,4 +120,7 @@ def open_model(name: str) -> ChatModel:
 
     ref = find_model(name)
     note(f"loading {ref} ...")
-    return get_backend(ref.backend).chat_model(ref)
+    model = get_backend(ref.backend).chat_model(ref)
+    if hasattr(model, "on_wait"):
+        model.on_wait = note
+    return model

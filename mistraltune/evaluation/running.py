@@ -150,7 +150,10 @@ def opening(ref: ModelRef, watch: Watch) -> Iterator[OpenModel]:
         @cache
         def open_model() -> ChatModel:
             watch(f"loading {ref}", 0, 0)
-            return stack.enter_context(closing(get_backend(ref.backend).chat_model(ref)))
+            model = stack.enter_context(closing(get_backend(ref.backend).chat_model(ref)))
+            if hasattr(model, "on_wait"):
+                model.on_wait = lambda text: watch(text, 0, 0)
+            return model
 
         yield open_model
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
 import random
 import signal
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -25,7 +26,7 @@ from mistraltune.backends.api.client import ApiClient
 from mistraltune.backends.api.endpoints import find_endpoint
 from mistraltune.backends.api.retrying import Retrier
 from mistraltune.backends.api.watching import Watch
-from mistraltune.errors import ExitCode
+from mistraltune.errors import ExitCode, MistralTuneError
 from mistraltune.runs import RunDir
 
 NUM_SCHEDULES = 200
@@ -215,6 +216,50 @@ def watch_over_cuts(api: FaultyApi, seed: int) -> list[str]:
         problems.append("the end was seen late")
     if sum(call.fault is not None for call in api.calls) != 50:
         problems.append("not 50 cuts")
+    return problems
+
+
+def test_a4_a_redirect_is_never_followed_and_the_key_never_leaves(
+    api: FaultyApi, tally: Tally, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MISTRAL_API_KEY", "another-key-0123456789")
+    chat = {"model": "m", "messages": [{"role": "user", "content": "hello"}]}
+    client = ApiClient(find_endpoint("lab"), retry=Retrier(api.clock), patience=QUICK)
+    asks: dict[str, Callable[[], Any]] = {
+        "list jobs": client.jobs,
+        "create job": lambda: client.create_job({}),
+        "look": lambda: client.look("one"),
+        "start": lambda: client.start_job("one"),
+        "cancel": lambda: client.cancel_job("one"),
+        "list files": lambda: client.find_files("anything"),
+        "upload": lambda: client.upload("rows.jsonl", io.BytesIO(b"{}")),
+        "models": client.models,
+        "delete model": lambda: client.delete_model("one"),
+        "chat": lambda: client.chat(chat),
+        "stream": lambda: list(client.chat_stream(chat).__enter__()),
+    }
+    with faulty_api(FakeClock()) as elsewhere:
+        places = {"another host": elsewhere.url, "plain http": "http://api.example", "itself": api.url, "nothing": ""}
+        problems = {
+            f"{name}, {status} to {place}": redirected(api, elsewhere, ask, status, url)
+            for name, ask in asks.items()
+            for status in (301, 302, 303, 307, 308)
+            for place, url in places.items()
+        }
+    client.close()
+    tally("A4", "a redirect: exit 4 by one call, nothing sent elsewhere", problems)
+
+
+def redirected(api: FaultyApi, elsewhere: FaultyApi, ask: Callable[[], Any], status: int, url: str) -> list[str]:
+    api.calls.clear()
+    api.schedule = lambda call: Fault("status", status, headers={"location": f"{url}{call.path}"})
+    try:
+        ask()
+        return ["was followed"]
+    except MistralTuneError as error:
+        problems = [] if error.exit_code == ExitCode.API and "redirect" in error.message else [error.message]
+    if len(api.calls) != 1 or elsewhere.calls:
+        problems.append("a second call")
     return problems
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from mistraltune.backends.api import options_of
 from mistraltune.backends.api.answers import BusyError
@@ -52,7 +53,8 @@ class Launch:
             ApiError: It refused.
         """
         if ledger.job_id is None:
-            ledger = self.upload(ledger, files)
+            if self.find(ledger) is None:  # asked before any row leaves: an API may have no jobs any more
+                ledger = self.upload(ledger, files)
             ledger = self.create(ledger)
         job = self.await_check(str(ledger.job_id))
         if job.status == VALIDATED:
@@ -80,16 +82,10 @@ class Launch:
 
     def create(self, ledger: Ledger) -> Ledger:
         """Have the one job of this run at the API."""
-        body = job_request(
-            self.config,
-            training_files=[ledger.files["train"]],
-            validation_files=[ledger.files["validation"]] if "validation" in ledger.files else [],
-            suffix=ledger.suffix,
-        )
 
         def make() -> Job:
             try:
-                return self.client.create_job(body)
+                return self.client.create_job(self.request(ledger))
             except BusyError as error:
                 if error.status == CONFLICT and (live := self.find_live(ledger)):
                     self.run.emit("note", text=f"{error.message}; following that job")
@@ -99,6 +95,15 @@ class Launch:
         ledger = ledger.note(self.run.path, intent="create")
         job = self.client.retry.make_once(lambda: self.find(ledger), make)
         return ledger.note(self.run.path, job_id=job.id)
+
+    def request(self, ledger: Ledger) -> dict[str, Any]:
+        """What the job is asked for with."""
+        return job_request(
+            self.config,
+            training_files=[ledger.files["train"]],
+            validation_files=[ledger.files["validation"]] if "validation" in ledger.files else [],
+            suffix=ledger.suffix,
+        )
 
     def find(self, ledger: Ledger) -> Job | None:
         """The job that was asked for with this run's suffix; the first, should there be several."""

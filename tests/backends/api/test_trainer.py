@@ -272,3 +272,19 @@ def test_a_key_that_is_refused_ends_with_4_and_the_run_goes_on_with_a_better_one
         train_or_raise(api, tmp_path / "run")
     api.schedule = lambda call: None
     assert train(api, tmp_path / "run") == 0
+
+
+def test_no_row_is_uploaded_to_an_api_whose_fine_tuning_has_ended(api: FaultyApi, tmp_path: Path) -> None:
+    api.schedule = lambda call: Fault("status", 410) if "jobs" in call.name else None
+    with pytest.raises(ApiError, match="Mistral AI has ended its hosted fine-tuning"):
+        train_or_raise(api, tmp_path / "run")
+    assert api.files == {}
+
+
+def test_files_that_have_expired_meanwhile_are_uploaded_again(api: FaultyApi, tmp_path: Path) -> None:
+    api.schedule = lambda call: Fault("status", 403) if call.name == "POST jobs" else None
+    assert train(api, tmp_path / "run") == 4
+    api.files.clear()
+    api.schedule = lambda call: None
+    assert train(api, tmp_path / "run") == 0
+    assert len(api.files) == 1
