@@ -34,7 +34,7 @@ class ModelRef(Result):
 
     def __str__(self) -> str:
         """How a report names it."""
-        name = self.adapter or (f"{self.model}@{self.endpoint}" if self.endpoint else self.model)
+        name = self.adapter or (f"{self.backend}:{self.model}@{self.endpoint}" if self.endpoint else self.model)
         notes: list[str] = [self.quantization] if self.quantization != "none" else []
         notes += [f"base {self.model}"] if self.adapter else []
         return f"{name} ({', '.join(notes)})" if notes else name

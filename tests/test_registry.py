@@ -183,4 +183,4 @@ def test_an_apis_own_name_of_a_model_is_answered_with_how_it_is_named_here() -> 
 def test_a_model_of_an_api_is_named_with_its_endpoint() -> None:
     ref = find_model("api:ft:open-mistral-7b:x@lab")
     assert ref == ModelRef(backend="api", model="ft:open-mistral-7b:x", endpoint="lab")
-    assert str(ref) == "ft:open-mistral-7b:x@lab"
+    assert str(ref) == "api:ft:open-mistral-7b:x@lab"

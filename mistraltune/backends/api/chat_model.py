@@ -132,6 +132,8 @@ class ApiChatModel:
         }
         if prompt.tools:
             body["tools"] = list(prompt.tools)
+        if sampling.stop:
+            body["stop"] = list(sampling.stop)
         if sampling.seed is not None and not greedy:
             body["random_seed"] = sampling.seed
         return body

@@ -53,9 +53,8 @@ class Launch:
             ApiError: It refused.
         """
         if ledger.job_id is None:
-            if self.find(ledger) is None:  # asked before any row leaves: an API may have no jobs any more
-                ledger = self.upload(ledger, files)
-            ledger = self.create(ledger)
+            known = self.find(ledger)  # asked before any row leaves: an API may have no jobs any more
+            ledger = ledger.note(self.run.path, job_id=known.id) if known else self.create(self.upload(ledger, files))
         job = self.await_check(str(ledger.job_id))
         if job.status == VALIDATED:
             self.tell_plan(job)
@@ -114,10 +113,14 @@ class Launch:
         return [job for job in self.client.jobs(suffix=ledger.suffix) if job.suffix == ledger.suffix]
 
     def find_live(self, ledger: Ledger) -> Job | None:
-        """A job that trains the same model on the same file, and has not ended: what an API means by a conflict."""
-        jobs = self.client.jobs(model=self.config.model)
-        wanted = (ledger.files["train"],)
-        return next((job for job in jobs if job.training_files == wanted and not job.has_ended), None)
+        """A job that does the same with the same rows, and has not ended: what an API should mean by a conflict."""
+        request = self.request(ledger)
+        wanted = {key: value for key, value in request["hyperparameters"].items() if key != "epochs"}  # told rounded
+        for job in self.client.jobs(model=request["model"]):
+            is_same = job.training_files == (ledger.files["train"],) and wanted.items() <= job.hyperparameters.items()
+            if is_same and not job.has_ended:
+                return job
+        return None
 
     def await_check(self, job_id: str) -> Job:
         """The job, once its data was checked; whatever an unknown status means, it is waited out.

@@ -57,7 +57,7 @@ def test_a_training_is_told_in_plain_lines_with_its_plan_and_its_losses(at_lab: 
     assert "job job-0: tokens 1,000, trained on in all 5,000, steps 5, epochs 3.00, cost 1.50 USD" in done.stderr
     assert "step 5/5  loss 0.4000" in done.stderr
     assert "loss 2.0000 █▄▂▁▁ 0.4000" in done.stderr
-    assert done.stdout.startswith("run directory: outputs/run\n  train_loss: ")
+    assert done.stdout.startswith("run directory: outputs/run\nmodel: api:ft:open-mistral-7b:job-0@lab\n  train_loss: ")
 
 
 @pytest.mark.usefixtures("triage_rows")

@@ -39,7 +39,7 @@ def config(**values: Any) -> TrainConfig:
 def test_a_run_ends_with_the_jobs_figures_and_a_model_that_its_endpoint_serves(api: FaultyApi, tmp_path: Path) -> None:
     run = train_or_raise(api, tmp_path / "run", suffix="triage")
     (job,) = api.jobs.values()
-    assert str(run.model) == f"ft:open-mistral-7b:{job.id}@lab"
+    assert str(run.model) == f"api:ft:open-mistral-7b:{job.id}@lab"
     assert run.metrics["train_loss"] == pytest.approx(sum(2 / step for step in range(1, 6)) / 5)
     assert (run.metrics["val_loss"], run.metrics["num_steps"], run.metrics["cost"]) == (None, 5, 1.5)
     assert run.metrics["train_seconds"] == pytest.approx(29)
@@ -146,6 +146,14 @@ def test_the_same_model_and_rows_that_train_already_are_followed_on_a_conflict(a
     train_or_raise(api, tmp_path / "run", events=events)
     assert len(api.jobs) == 1
     assert any("a similar job runs; following that job" in event.get("text", "") for event in events)
+
+
+def test_a_conflict_with_a_job_of_other_settings_is_none_of_ours(api: FaultyApi, tmp_path: Path) -> None:
+    train_or_raise(api, tmp_path / "colleague", detach=True)
+    api.jobs["job-0"].request["hyperparameters"]["learning_rate"] = 0.5
+    api.schedule = lambda call: Fault("status", 409) if call.name == "POST jobs" else None
+    assert train(api, tmp_path / "run") == 5
+    assert len(api.jobs) == 1
 
 
 def test_an_endpoint_that_has_moved_is_not_asked_for_the_job_of_another(api: FaultyApi, tmp_path: Path) -> None:
