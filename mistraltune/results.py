@@ -34,7 +34,7 @@ class ModelRef(Result):
 
     def __str__(self) -> str:
         """How a report names it."""
-        name = self.adapter or self.model
+        name = self.adapter or (f"{self.backend}:{self.model}@{self.endpoint}" if self.endpoint else self.model)
         notes: list[str] = [self.quantization] if self.quantization != "none" else []
         notes += [f"base {self.model}"] if self.adapter else []
         return f"{name} ({', '.join(notes)})" if notes else name
@@ -133,6 +133,8 @@ class EvalReport(Result):
     """What the rows share with the data that the model was trained on; None for a model that is no run."""
     slices: list[Slice] = []
     """The same metrics on groups of rows, where that was asked for."""
+    usage: dict[str, int] | None = None
+    """Tokens that an API counted, `prompt_tokens` and `completion_tokens`; None for models that count none."""
     predictions: list[Prediction] = []
     """Every example; kept in a file of its own beside the report."""
 

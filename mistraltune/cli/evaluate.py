@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mistraltune.interfaces import Sampling
     from mistraltune.results import ModelRef
 
-MODEL_HELP = "A run, adapter or model directory, a Hub id, or quickstart."
+MODEL_HELP = "A run, adapter or model directory, a Hub id, quickstart, or api:ID[@ENDPOINT]."
 
 EvaluatorOption = Annotated[str, typer.Option("--evaluator", metavar="NAME", help="What judges the answers.")]
 LimitOption = Annotated[int | None, typer.Option("--limit", min=1, metavar="N", help="Only the first N rows.")]
@@ -116,6 +116,8 @@ def evaluate(
     show(f"{evaluation.report.model} on {rows(evaluation.report)} of {evaluation.report.eval_file}")
     show(metrics_table(evaluation.report))
     show_slices(evaluation.report)
+    if usage := evaluation.report.usage:
+        show("counted by the API: " + ", ".join(f"{count:,} {kind.replace('_', ' ')}" for kind, count in usage.items()))
     show(f"predictions: {evaluation.predictions_file}\nreport: {evaluation.report_file}")
 
 
@@ -296,6 +298,7 @@ def evaluation_json(evaluation: Evaluation) -> dict[str, Any]:
         "options": report.options,
         "overlap": report.overlap.model_dump() if report.overlap else None,
         "slices": [one.model_dump() for one in report.slices],
+        "usage": report.usage,
         "predictions_file": str(evaluation.predictions_file),
         "report_file": str(evaluation.report_file),
         "already_evaluated": evaluation.is_reused,

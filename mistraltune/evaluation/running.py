@@ -197,7 +197,10 @@ def opening(ref: ModelRef, watch: Watch) -> Iterator[OpenModel]:
         @cache
         def open_model() -> ChatModel:
             watch(f"loading {ref}", 0, 0)
-            return stack.enter_context(closing(get_backend(ref.backend).chat_model(ref)))
+            model = stack.enter_context(closing(get_backend(ref.backend).chat_model(ref)))
+            if hasattr(model, "on_wait"):
+                model.on_wait = lambda text: watch(text, 0, 0)
+            return model
 
         yield open_model
 
@@ -259,6 +262,7 @@ def finish_evaluation(begun: BegunEvaluation, open_model: OpenModel, watch: Watc
     model = open_model()
     text = f"evaluating {job.ref}"
     watch(text, 0, num_rows)
+    before = usage_of(model)
     report = open_evaluator(job.evaluator, job.options).evaluate(
         model,
         job.ref,
@@ -266,7 +270,19 @@ def finish_evaluation(begun: BegunEvaluation, open_model: OpenModel, watch: Watc
         sampling=job.sampling,
         on_progress=lambda num_done: watch(text, num_done, num_rows),
     )
-    origin = {"eval_file": job.eval_file, "eval_sha256": job.eval_sha256}
-    report = report.model_copy(update={**origin, "options": job.options.as_dict(), "overlap": begun.overlap})
+    usage = {kind: count - before.get(kind, 0) for kind, count in usage_of(model).items()}
+    about = {
+        "eval_file": job.eval_file,
+        "eval_sha256": job.eval_sha256,
+        "options": job.options.as_dict(),
+        "overlap": begun.overlap,
+        "usage": usage or None,
+    }
+    report = report.model_copy(update=about)
     write_report(job, report)
     return Evaluation(report, job.report_file, job.predictions_file, is_reused=False, num_left_out=job.num_left_out)
+
+
+def usage_of(model: ChatModel) -> dict[str, int]:
+    """Tokens that the model has counted so far; empty where it counts none."""
+    return dict(getattr(model, "usage", {}))
