@@ -55,6 +55,13 @@ def events(server: Serving, place: str, job_id: str, *, after: int = 0) -> list[
             return told
 
 
+def assert_trained_rows_are_refused(server: Serving, place: str, asked: dict[str, Any]) -> None:
+    job = ended(server, place, server.ok("POST", place, json=asked)["id"])
+    assert job["status"] == "FAILED"
+    assert "12 exactly" in str(job["error"])
+    server.ok("DELETE", f"{place}/{job['id']}")
+
+
 def test_a_model_is_evaluated_on_an_uploaded_file(server: Serving, tuned: str) -> None:
     asked = {
         "model": tuned,
@@ -178,7 +185,8 @@ def test_the_three_kinds_share_one_queue_and_keep_apart_on_the_wire(server: Serv
 
 def test_a_running_comparison_is_cancelled(server: Serving, tuned: str) -> None:
     many = server.upload(rows(400))
-    asked = {"base_model": BASE, "fine_tuned_model": tuned, "file_id": many, "max_new_tokens": 300}
+    models = {"base_model": BASE, "fine_tuned_model": tuned}
+    asked = {**models, "file_id": many, "max_new_tokens": 300, "allow_overlap": True}
     made = server.ok("POST", COMPARISONS, json=asked)
     wait_until(lambda: server.ok("GET", f"{COMPARISONS}/{made['id']}")["progress"], seconds=60)
     assert server.ok("POST", f"{COMPARISONS}/{made['id']}/cancel")["status"] == "CANCELLATION_REQUESTED"
