@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from pydantic import BaseModel
 
@@ -142,6 +142,20 @@ class Trainer(Protocol):
             train: Lazy, offset-indexed; every row renders and trains at least one token.
             validation: Likewise; may be empty.
             run: The locked run directory.
+        """
+        ...
+
+
+@runtime_checkable
+class EstimatingTrainer(Trainer, Protocol):
+    """A trainer that knows beforehand what a training takes."""
+
+    def estimate(self, train: Sequence[Conversation], run_path: Path) -> dict[str, Any]:
+        """Bytes of memory and disk, JSON-like, under the names that `Plan.footprint` tells.
+
+        Args:
+            train: Training rows, measured.
+            run_path: The run directory, which may not be there yet.
         """
         ...
 

@@ -15,7 +15,7 @@ from mistraltune.data.fitting import Fitted, Reopening, fit
 from mistraltune.data.overlap import SharedRows, find_overlap
 from mistraltune.data.reading import ConversationFile
 from mistraltune.errors import ConfigError, DataError, Stopped
-from mistraltune.interfaces import Backend, Renderer, Trainer
+from mistraltune.interfaces import Backend, EstimatingTrainer, Renderer, Trainer
 from mistraltune.provenance import describe_origin, library_majors
 from mistraltune.publishing import check_writable
 from mistraltune.results import QUICKSTART, ModelRef
@@ -41,6 +41,8 @@ class Plan:
         overlap: Rows that both share, where there are validation rows; there are such rows only where they are allowed.
         num_steps: Optimizer steps.
         trainer: Has not refused the configuration.
+        footprint: Estimates of the trainer, where it makes any: `memory` (bytes of weights, adapters, optimizer,
+            activations, in all, and free; None for a model that it cannot judge) and `disk` (needed and free).
     """
 
     config: TrainConfig
@@ -51,6 +53,7 @@ class Plan:
     overlap: SharedRows | None
     num_steps: int
     trainer: Trainer
+    footprint: dict[str, Any] | None
 
     def summary(self) -> dict[str, Any]:
         """The plan as JSON-like figures, for `--dry-run` and the run's metadata."""
@@ -60,6 +63,7 @@ class Plan:
             "train": self.train.statistics(),
             "validation": self.validation.statistics() if self.validation else None,
             "overlap": self.overlap.counts() if self.overlap is not None else None,
+            "footprint": self.footprint,
         }
 
 
@@ -169,6 +173,9 @@ def make_plan(
     fitted_val = fit_rows(val_file, renderer, config, reopening=reopening, on_event=on_event) if val_file else None
     if fitted_val:
         on_event({"event": "data", "name": "validation", **fitted_val.statistics()})
+    footprint = trainer.estimate(fitted, path) if isinstance(trainer, EstimatingTrainer) else None
+    if footprint:
+        on_event({"event": "footprint", **footprint})
     return Plan(
         config=config,
         path=path,
@@ -179,6 +186,7 @@ def make_plan(
         overlap=overlap,
         num_steps=config.training.num_steps(num_rows=len(fitted)),
         trainer=trainer,
+        footprint=footprint,
     )
 
 

@@ -220,7 +220,7 @@ def run_backend(
 
 def show_plan(plan: Plan, *, as_json: bool) -> None:
     """What the run would do."""
-    from mistraltune.cli.progress import describe_data
+    from mistraltune.cli.progress import describe_data, describe_footprint
     from mistraltune.configuring import dump_yaml
 
     summary = plan.summary() | {"config": plan.config.model_dump(mode="json")}
@@ -232,6 +232,8 @@ def show_plan(plan: Plan, *, as_json: bool) -> None:
         if figures:
             show(describe_data(name, figures))
     show(f"steps: {plan.num_steps}")
+    for line in describe_footprint(plan.footprint or {}):
+        show(line)
     show(f"run directory: {plan.path}")
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mistraltune.backends.local.devices import device_name, num_threads, use_one_gpu
-from mistraltune.backends.local.footprint import check_space
+from mistraltune.backends.local.footprint import Footprint
 from mistraltune.backends.local.inspecting import IMAGE_PARTS, expert_names, refuse_unknown_layers
 from mistraltune.backends.local.locating import hub_commit, locate
 from mistraltune.data.conversation import Conversation
@@ -32,6 +32,11 @@ class LocalTrainer:
     def __init__(self, config: LocalTrainConfig) -> None:
         self.config = config
 
+    def estimate(self, train: Sequence[Conversation], run_path: Path) -> dict[str, Any]:
+        """What the training will take of memory and disk, see `EstimatingTrainer`; no weight need be there."""
+        base = locate(self.base_ref, with_weights=False)
+        return Footprint(self.config, base=base, run_path=run_path, train=train).figures()
+
     def train(self, train: Sequence[Conversation], validation: Sequence[Conversation], run: RunDir) -> TrainResult:
         """Train, or continue from the newest sound checkpoint, and publish the adapter.
 
@@ -41,7 +46,9 @@ class LocalTrainer:
         """
         if notice := use_one_gpu():
             run.emit("note", text=notice)
-        check_space(self.config, base=locate(self.base_ref), run_path=run.path, num_rows=len(train))
+        footprint = Footprint(self.config, base=locate(self.base_ref), run_path=run.path, train=train)
+        footprint.refuse_small_disk()
+        footprint.refuse_small_memory()
         run.emit("phase", phase="load", text=f"loading {self.config.model}")
         # torch, transformers and TRL take seconds to import: everything that can be refused was refused before.
         from mistraltune.backends.local.loading import (
@@ -59,10 +66,12 @@ class LocalTrainer:
         from mistraltune.backends.local.attention import pick_attention
         from mistraltune.backends.local.low_rank import compute_at_base_precision
         from mistraltune.backends.local.sft import RunTrainer
+        from mistraltune.backends.local.shortage import explaining_shortage
 
         dtype = pick_dtype(self.config.local.dtype)
         set_seed(self.config.training.seed)
-        base = load_base(self.base_ref, dtype=dtype, attention=pick_attention(pick_device(), dtype))
+        with explaining_shortage(lambda: "while loading the model", advice=footprint.advice()):
+            base = load_base(self.base_ref, dtype=dtype, attention=pick_attention(pick_device(), dtype))
         keep_trainable(base)
         model = attach_adapters(base, self.config)
         if model.device.type == "cpu":
@@ -78,7 +87,8 @@ class LocalTrainer:
             validation=validation,
             run=run,
         )
-        self.run_to_the_end(trainer, run, dtype=details["dtype"])
+        with explaining_shortage(lambda: trainer.place, advice=footprint.advice()):
+            self.run_to_the_end(trainer, run, dtype=details["dtype"])
         details |= take_best(trainer, run)
         self.publish_adapter(model, run)
         ref = self.base_ref.model_copy(update={"adapter": str(run.path), "revision": self.pinned_revision})
