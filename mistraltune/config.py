@@ -222,7 +222,8 @@ class LoraConfig(Config):
     )
     """Linear layers that get an adapter, by the last part of their name."""
     target_parameters: tuple[Annotated[str, Field(min_length=1)], ...] = ()
-    """Weights outside linear layers that get one, by the end of their name: see `lora_r16a32_experts`."""
+    """Weights outside linear layers that get one, by the end of their name: a mixture's experts; see the shipped
+    `lora_r16a32_experts`."""
 
 
 class TrainConfig(Config):

@@ -52,6 +52,12 @@ class DataError(MistralTuneError):
     exit_code = ExitCode.DATA
 
 
+class ApiError(MistralTuneError):
+    """An API refused, or answered what its protocol does not know; asking again would not help."""
+
+    exit_code = ExitCode.API
+
+
 class TemporaryError(MistralTuneError):
     """Something outside (network, disk) failed; the same command may be run again."""
 
@@ -60,6 +66,12 @@ class TemporaryError(MistralTuneError):
 
 class DivergedError(MistralTuneError):
     """A training whose loss is no number any more; going on would waste the hours left."""
+
+    exit_code = ExitCode.FAILED
+
+
+class RemoteJobError(MistralTuneError):
+    """A job on an API ended without a model."""
 
     exit_code = ExitCode.FAILED
 

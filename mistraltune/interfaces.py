@@ -6,10 +6,10 @@ one in tests/plugin.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol
 
 from pydantic import BaseModel
 
@@ -30,6 +30,7 @@ class Sampling:
         top_p: Nucleus mass, used when the temperature is above 0.
         seed: Makes a sampled answer repeatable where the backend can.
         batch_size: Prompts generated together; None lets the backend choose.
+        stop: The answer ends before the first of these texts, which is no part of it.
     """
 
     max_new_tokens: int = 256
@@ -37,6 +38,11 @@ class Sampling:
     top_p: float = 1.0
     seed: int | None = None
     batch_size: int | None = None
+    stop: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """The fields as a report keeps them, equal to what is read back from it."""
+        return asdict(self) | {"stop": list(self.stop)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,29 +139,27 @@ class SharedBase(Protocol):
 class Trainer(Protocol):
     """Fine-tunes a base model. Called again on an unfinished run, it continues that run."""
 
-    def train(self, train: Sequence[Conversation], validation: Sequence[Conversation], run: RunDir) -> TrainResult:
-        """Train and leave the result in `run`.
+    def preview(self, train: Sequence[Conversation], validation: Sequence[Conversation]) -> dict[str, Any]:
+        """What the run's plan should say beside rows, tokens and steps, JSON-like; `warnings` are told by themselves.
+
+        Called while the run is planned, also by a dry run; arguments as of `train`.
+
+        Raises:
+            DataError: The data cannot be trained on.
+        """
+        ...
+
+    def train(
+        self, train: Sequence[Conversation], validation: Sequence[Conversation], run: RunDir
+    ) -> TrainResult | None:
+        """Train and leave the result in `run`; None where the work now goes on without us, for a later call to finish.
 
         Progress leaves through `run.emit`, a wish to stop arrives as `run.stop_requested`.
 
         Args:
-            train: Lazy, offset-indexed; every row renders and trains at least one token.
+            train: Lazy, offset-indexed; where the backend has a renderer, every row trains at least one token.
             validation: Likewise; may be empty.
             run: The locked run directory.
-        """
-        ...
-
-
-@runtime_checkable
-class EstimatingTrainer(Trainer, Protocol):
-    """A trainer that knows beforehand what a training takes."""
-
-    def estimate(self, train: Sequence[Conversation], run_path: Path) -> dict[str, Any]:
-        """Bytes of memory and disk, JSON-like, under the names that `Plan.footprint` tells.
-
-        Args:
-            train: Training rows, measured.
-            run_path: The run directory, which may not be there yet.
         """
         ...
 
@@ -198,8 +202,12 @@ class Backend(Protocol):
         """
         ...
 
-    def renderer(self, ref: ModelRef) -> Renderer:
-        """The renderer that follows from the model; nobody is asked to choose."""
+    def base(self, config: TrainConfig) -> ModelRef:
+        """The model that `config` fine-tunes, named so that it is found from any working directory."""
+        ...
+
+    def renderer(self, ref: ModelRef) -> Renderer | None:
+        """The renderer that follows from the model; None where rows are rendered out of sight, behind an API."""
         ...
 
     def chat_model(self, ref: ModelRef) -> ChatModel:
@@ -207,7 +215,7 @@ class Backend(Protocol):
         ...
 
     def revision(self, ref: ModelRef) -> str:
-        """What pins the exact weights behind `ref`: a commit, or a fingerprint of local files."""
+        """What pins the weights behind `ref`, as well as can be: a commit, a fingerprint of files, an API's address."""
         ...
 
 
@@ -232,5 +240,46 @@ class ExportingBackend(Backend, Protocol):
 
         Raises:
             TemporaryError: The disk is too small.
+        """
+        ...
+
+    def write_gguf(
+        self, ref: ModelRef, folder: Path, *, file_type: str, name: str, prompts: Sequence[Conversation]
+    ) -> dict[str, Any]:
+        """Write a model without an adapter as a GGUF file, and a Modelfile for Ollama with the same template.
+
+        Args:
+            ref: The model.
+            folder: Gets both files; empty.
+            file_type: `bf16`, `q8_0` or `q4_0`.
+            name: How the file names the model.
+            prompts: What its tokenizer and its template are checked on.
+
+        Returns:
+            What reading back showed, JSON-like: `file` (its name), `tensors`, `tokenizer`, `template`.
+
+        Raises:
+            ConfigError: The model's layout or tokenizer is none that can be written.
+            TemporaryError: The disk is too small, or the file reads back differently.
+        """
+        ...
+
+    def open_gguf(self, file: Path, ref: ModelRef) -> ChatModel:
+        """The model of a GGUF file, loaded, and asked by the renderer of `ref`."""
+        ...
+
+    def publish(self, files: Mapping[str, Path | bytes], *, repo: str, private: bool, message: str) -> str:
+        """Put files on the Hub as one commit; its address.
+
+        Args:
+            files: By their name in the repository: a file of this machine, or content.
+            repo: `OWNER/NAME`, made where it is missing.
+            private: Make it private; one that is public already is refused.
+            message: Of the commit.
+
+        Raises:
+            ConfigError: There is no key, or the repository is public though a private one was asked for.
+            ApiError: The Hub refuses.
+            TemporaryError: It cannot be reached.
         """
         ...

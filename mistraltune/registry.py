@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from mistraltune.errors import ConfigError
-from mistraltune.interfaces import Backend, Evaluator, ExportingBackend
+from mistraltune.interfaces import Backend, Evaluator, ExportingBackend, Renderer
 from mistraltune.results import QUICKSTART, ModelRef
 from mistraltune.runs import RunDir, is_run_dir
 
@@ -50,6 +50,21 @@ def get_evaluator(name: str) -> Evaluator:
     return evaluator
 
 
+def open_renderer(ref: ModelRef) -> Renderer:
+    """The renderer of a model.
+
+    Raises:
+        ConfigError: Its rows are rendered out of sight, behind an API.
+    """
+    renderer = get_backend(ref.backend).renderer(ref)
+    if renderer is None:
+        raise ConfigError(
+            f"rows for {ref} are rendered by its server",
+            hint="--tokenizer names a tokenizer; --model a model whose files can be had",
+        )
+    return renderer
+
+
 def backend_names() -> list[str]:
     """Names of all installed backends, without importing any of them."""
     return sorted({entry.name for entry in entry_points(group=BACKENDS)})
@@ -70,7 +85,7 @@ def find_model(text: str, **fields: Any) -> ModelRef:
 
     Args:
         text: A run directory, an adapter directory, a model directory, a Hub id, `quickstart`,
-            or `BACKEND:MODEL_ID[@ENDPOINT]` for models that another backend opens.
+            or `BACKEND:MODEL_ID[@ENDPOINT]`, such as `api:mistral-small-latest`, for models that another backend opens.
         fields: Further fields of the reference, such as `quantization`, for models that are no run.
 
     Raises:

@@ -263,7 +263,7 @@ class RunDir:
             event: `begin` (`step`, `num_steps`) and `end` (`step`) around the steps; `tick` (`step`) after each step;
                 `step` (`step`, `loss`; as known `learning_rate`, `tokens_per_second`, `seconds` since the beginning);
                 `validation` (`step`, `val_loss`); `checkpoint` (`step`); `note` and `phase` (`text`);
-                `data`; `footprint`; `model`.
+                `data`; `preview`; `model`.
             fields: JSON-like; losses in nats per trained token, finite.
         """
         entry: Event = {"event": event, **fields}
@@ -343,9 +343,13 @@ def refuse_foreign_dir(path: Path) -> None:
         raise ConfigError(f"{path} is no run directory, but holds {', '.join(foreign[:3])}", hint=hint)
 
 
-def list_runs(output_dir: Path) -> list[RunDir]:
-    """The run directories directly below `output_dir`, oldest first."""
+def find_runs(output_dir: Path) -> list[RunDir]:
+    """The run directories directly below `output_dir`, by name; they may be damaged."""
     if not output_dir.is_dir():
         return []
-    runs = [RunDir(path) for path in output_dir.iterdir() if is_run_dir(path)]
-    return sorted(runs, key=lambda run: (run.started_at, run.run_id))
+    return [RunDir(path) for path in sorted(output_dir.iterdir()) if is_run_dir(path)]
+
+
+def list_runs(output_dir: Path) -> list[RunDir]:
+    """The run directories directly below `output_dir`, oldest first."""
+    return sorted(find_runs(output_dir), key=lambda run: (run.started_at, run.run_id))

@@ -71,6 +71,11 @@ def is_secret_name(name: str) -> bool:
     return bool(_NAME.search(_CAMEL_HUMP.sub("_", name).replace("-", "_").lower()))
 
 
+def is_secret_variable(name: str) -> bool:
+    """Whether a variable of the environment holds a secret by its name: as `is_secret_name`, or `LAB_KEY`."""
+    return is_secret_name(name) or name.upper().endswith("_KEY")
+
+
 def is_secret_value(text: str, *, key: str = "") -> bool:
     """Whether a text looks like a key of the Hub, OpenAI or Weights & Biases, or holds a URL with a password."""
     looks_like_key = _WANDB_KEY.fullmatch(text) and key != "revision"  # where 40 hex digits are a commit
@@ -98,7 +103,7 @@ def masked(text: str) -> str:
 def environment_secrets() -> list[str]:
     """Values of variables and of `.env` that are secrets by name, and the passwords of proxies; the longest first."""
     variables = environment()
-    found = {value for name, value in variables.items() if is_secret_name(name)}
+    found = {value for name, value in variables.items() if is_secret_variable(name)}
     for name, url in variables.items():
         if name.lower() in _PROXIES:
             password = url.rpartition("@")[0].rpartition("/")[2].partition(":")[2]

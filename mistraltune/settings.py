@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -11,6 +12,7 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from mistraltune.errors import ConfigError
+from mistraltune.secrets import environment
 
 MAX_KEY_LENGTH = 1000
 
@@ -78,6 +80,34 @@ class ServerSettings(BaseSettings):
     """Longest answer of a chat request that names no length."""
     max_sockets: Annotated[int, Field(ge=1)] = 20
     """WebSockets open at a time."""
+
+
+def config_dir() -> Path:
+    """Where the user's own `endpoints.yaml` lies; MISTRALTUNE_CONFIG_DIR.
+
+    That variable counts in the environment alone: a `.env` comes with a folder, and a folder that somebody else made
+    must not bring an endpoint for the user's keys.
+    """
+    return Path(os.environ.get("MISTRALTUNE_CONFIG_DIR") or platformdirs.user_config_dir("mistraltune"))
+
+
+def read_key(variable: str) -> str:
+    """The key in a variable of the environment or of `.env`.
+
+    Raises:
+        ConfigError: There is none, or it cannot stand in a header; it is not shown.
+    """
+    hint = "set it, as it was given out, in the environment or in .env"
+    text = environment().get(variable, "")
+    if not text:
+        raise ConfigError(f"{variable} is not set", hint=hint)
+    try:
+        sound_key(SecretStr(text))
+    except ValueError as error:
+        problem = str(error)
+    else:
+        return text
+    raise ConfigError(f"{variable} {problem}", hint=hint)
 
 
 @cache

@@ -15,10 +15,9 @@ from mistraltune.data.fitting import Fitted, Reopening, fit
 from mistraltune.data.overlap import SharedRows, find_overlap
 from mistraltune.data.reading import ConversationFile
 from mistraltune.errors import ConfigError, DataError, Stopped
-from mistraltune.interfaces import Backend, EstimatingTrainer, Renderer, Trainer
+from mistraltune.interfaces import Backend, Renderer, Trainer
 from mistraltune.provenance import describe_origin, library_majors
 from mistraltune.publishing import check_writable
-from mistraltune.results import QUICKSTART, ModelRef
 from mistraltune.runs import Event, RunDir, refuse_foreign_dir
 from mistraltune.secrets import masked
 
@@ -36,24 +35,24 @@ class Plan:
         config: The resolved configuration.
         path: The run directory.
         identity: What decides the result: configuration, data, base model, tokenizer.
-        train: Rows that are trained on, those too long left out or cut as configured.
+        train: Rows that are trained on, those too long left out or cut as configured; where rows are rendered
+            elsewhere, all of them.
         validation: Likewise, for the validation loss.
         overlap: Rows that both share, where there are validation rows; there are such rows only where they are allowed.
-        num_steps: Optimizer steps.
+        num_steps: Optimizer steps; None where only the place that renders the rows can count them.
+        preview: What the trainer says of the run beforehand.
         trainer: Has not refused the configuration.
-        footprint: Estimates of the trainer, where it makes any: `memory` (bytes of weights, adapters, optimizer,
-            activations, in all, and free; None for a model that it cannot judge) and `disk` (needed and free).
     """
 
     config: TrainConfig
     path: Path
     identity: dict[str, Any]
-    train: Fitted
-    validation: Fitted | None
+    train: Fitted | ConversationFile
+    validation: Fitted | ConversationFile | None
     overlap: SharedRows | None
-    num_steps: int
+    num_steps: int | None
+    preview: dict[str, Any]
     trainer: Trainer
-    footprint: dict[str, Any] | None
 
     def summary(self) -> dict[str, Any]:
         """The plan as JSON-like figures, for `--dry-run` and the run's metadata."""
@@ -63,7 +62,7 @@ class Plan:
             "train": self.train.statistics(),
             "validation": self.validation.statistics() if self.validation else None,
             "overlap": self.overlap.counts() if self.overlap is not None else None,
-            "footprint": self.footprint,
+            **self.preview,
         }
 
 
@@ -77,7 +76,9 @@ def train(  # noqa: PLR0913 - options by name
     on_event: Listener = lambda event: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> RunDir:
-    """The finished run of `config`: trained now, continued, or found finished and left untouched.
+    """The run of `config`: trained now, continued, or found finished and left untouched.
+
+    It has not finished where its trainer lets the work go on without us.
 
     Args:
         backend: Does the training.
@@ -112,7 +113,8 @@ def train(  # noqa: PLR0913 - options by name
         except BaseException as error:
             run.fail(masked(f"{type(error).__name__}: {error}"))
             raise
-        run.finish(result)
+        if result:
+            run.finish(result)
     return run
 
 
@@ -124,7 +126,7 @@ def make_plan(
     allow_overlap: bool = False,
     on_event: Listener = lambda event: None,
 ) -> Plan:
-    """Check output, data and model, render every row once, and count the steps.
+    """Check output, data and model, render every row once where that is done here, and count the steps.
 
     Args:
         backend: Will do the training.
@@ -138,7 +140,8 @@ def make_plan(
         DataError: Findings in the data, rows too long, or rows shared, exactly or nearly, by train and validation.
         LockedError: Another process works on the run, which must be free.
     """
-    config = with_absolute_model(config)
+    base = backend.base(config)
+    config = config.model_copy(update={"model": base.model})
     check_writable(Path(config.output_dir), option="--output-dir")
     on_event({"event": "phase", "phase": "data", "text": f"checking {config.data.train_file}"})
     train_file = ConversationFile.open(Path(config.data.train_file))
@@ -149,44 +152,47 @@ def make_plan(
     if overlap:
         describe_overlap(overlap, is_allowed=allow_overlap, on_event=on_event)
 
-    base = ModelRef(backend=backend.name, model=config.model, revision=config.revision)
     trainer = backend.trainer(config)
-    open_renderer = partial(backend.renderer, base)
-    renderer = open_renderer()
+    renderer = backend.renderer(base)
     identity = {
         "backend": backend.name,
         "config": config.without_place() | {"data": config.data.model_dump(exclude={"train_file", "val_file"})},
         "train_sha256": train_file.sha256,
         "val_sha256": val_file.sha256 if val_file else None,
         "base_revision": backend.revision(base),
-        "tokenizer": renderer.fingerprint,
+        "tokenizer": renderer.fingerprint if renderer else None,
     }
     path = Path(config.output_dir) / (config.run_id or default_run_id(config.model, identity))
     refuse_foreign_dir(path)
     if must_be_free:
         RunDir(path).refuse_held()
 
-    on_event({"event": "phase", "phase": "render", "text": f"tokenising for {config.model}"})
-    reopening = Reopening(open_renderer, renderer.fingerprint)
-    fitted = fit_rows(train_file, renderer, config, reopening=reopening, on_event=on_event)
-    on_event({"event": "data", "name": "training", **fitted.statistics()})
-    fitted_val = fit_rows(val_file, renderer, config, reopening=reopening, on_event=on_event) if val_file else None
-    if fitted_val:
-        on_event({"event": "data", "name": "validation", **fitted_val.statistics()})
-    footprint = trainer.estimate(fitted, path) if isinstance(trainer, EstimatingTrainer) else None
-    if footprint:
-        on_event({"event": "footprint", **footprint})
+    train_rows: Fitted | ConversationFile = train_file
+    val_rows: Fitted | ConversationFile | None = val_file
+    if renderer:
+        on_event({"event": "phase", "phase": "render", "text": f"tokenising for {config.model}"})
+        reopening = Reopening(partial(backend.renderer, base), renderer.fingerprint)
+        train_rows = fit_rows(train_file, renderer, config, reopening=reopening, on_event=on_event)
+        val_rows = fit_rows(val_file, renderer, config, reopening=reopening, on_event=on_event) if val_file else None
+    for name, rows in (("training", train_rows), ("validation", val_rows)):
+        if rows is not None:
+            on_event({"event": "data", "name": name, **rows.statistics()})
+    preview = trainer.preview(train_rows, val_rows or ())
+    if preview:
+        on_event({"event": "preview", **preview})
+    for warning in preview.get("warnings", ()):
+        on_event({"event": "note", "text": f"warning: {warning}"})
     return Plan(
         config=config,
         path=path,
         # Not in the run's name: after an upgrade the same command finds its run, and is told what differs.
-        identity=identity | {"libraries": library_majors()},
-        train=fitted,
-        validation=fitted_val,
+        identity=identity | ({"libraries": library_majors()} if renderer else {}),
+        train=train_rows,
+        validation=val_rows,
         overlap=overlap,
-        num_steps=config.training.num_steps(num_rows=len(fitted)),
+        num_steps=config.training.num_steps(num_rows=len(train_rows)) if renderer else config.training.max_steps,
+        preview=preview,
         trainer=trainer,
-        footprint=footprint,
     )
 
 
@@ -226,14 +232,6 @@ def describe_overlap(overlap: SharedRows, *, is_allowed: bool, on_event: Listene
         hint = "`mistraltune data split` puts duplicates on one side, with --near 0.9 near ones too; or --allow-overlap"
         raise DataError(found, hint=hint, details={"overlap": overlap.as_dict()})
     on_event({"event": "note", "text": f"{found}; allowed, and recorded"})
-
-
-def with_absolute_model(config: TrainConfig) -> TrainConfig:
-    """`config` with a model directory named so that it is found from any working directory, today and later."""
-    path = Path(config.model).expanduser()
-    if config.model == QUICKSTART or not path.is_dir():
-        return config
-    return config.model_copy(update={"model": str(path.resolve())})
 
 
 def default_run_id(model: str, identity: dict[str, Any]) -> str:

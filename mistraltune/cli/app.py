@@ -16,13 +16,13 @@ import typer
 from typer.core import TyperGroup
 
 from mistraltune import __version__
-from mistraltune.cli import chat, config, data, evaluate, export, quickstart, runs, serve, train
+from mistraltune.cli import chat, config, data, evaluate, export, jobs, quickstart, runs, serve, train, train_api
 from mistraltune.cli.signals import stop_on_signals
 from mistraltune.errors import ConfigError, ExitCode, MistralTuneError, Stopped
 from mistraltune.publishing import DISK_ERRORS
 
 STORY = (
-    *("quickstart", "init", "data", "train", "eval", "compare", "generate", "chat", "export", "serve"),
+    *("quickstart", "init", "data", "train", "eval", "compare", "generate", "chat", "export", "jobs", "serve"),
     *("runs", "config", "doctor"),
 )
 """The commands in the order in which a newcomer meets them."""
@@ -47,6 +47,8 @@ app = typer.Typer(
 )
 app.add_typer(data.app, name="data")
 app.add_typer(train.app, name="train")
+train.app.command("api")(train_api.api)
+app.add_typer(jobs.app, name="jobs")
 app.add_typer(config.app, name="config")
 app.add_typer(runs.app, name="runs")
 app.add_typer(export.app, name="export")

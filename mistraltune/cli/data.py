@@ -368,10 +368,9 @@ def renderer_opener(model: str | None, tokenizer: str | None) -> Callable[[], Re
     if model and tokenizer:
         raise ConfigError("--model and --tokenizer exclude each other", hint="the tokenizer follows from the model")
     if model:
-        from mistraltune.registry import find_model, get_backend
+        from mistraltune.registry import find_model, open_renderer
 
-        ref = find_model(model)
-        return partial(get_backend(ref.backend).renderer, ref)
+        return partial(open_renderer, find_model(model))
     from mistraltune.data.rendering import MistralRenderer
 
     return partial(MistralRenderer.from_name, tokenizer or DEFAULT_TOKENIZER)

@@ -21,6 +21,14 @@ class Dtype(StrEnum):
     FLOAT16 = "float16"
 
 
+class GgufType(StrEnum):
+    """Type of the weights in a GGUF file."""
+
+    BF16 = "bf16"
+    Q8_0 = "q8_0"
+    Q4_0 = "q4_0"
+
+
 NumPrompts = Annotated[int, typer.Option("--num-prompts", min=0, metavar="N", help="Prompts to compare on; 0: none.")]
 PromptsFile = Annotated[
     Path | None,
@@ -63,6 +71,92 @@ def merge(
         return
     show(f"merged model: {out} ({dtype.value})")
     show_agreement(record, what="the merged model")
+
+
+@app.command("gguf")
+def gguf(
+    model: Annotated[str, typer.Argument(metavar="RUN_OR_MODEL", help="A run, adapter or model directory.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The directory to write.")],
+    file_type: Annotated[GgufType, typer.Option("--type", help="Type of the weights.")] = GgufType.Q8_0,
+    num_prompts: NumPrompts = 20,
+    prompts_file: PromptsFile = None,
+    max_new_tokens: MaxNewTokens = 128,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a run or a model as a GGUF file for llama.cpp and Ollama, with a Modelfile of the same template.
+
+    Every weight is read back and compared with its source; then the file, as transformers loads it, and the model
+    answer the same prompts greedily. Other types (K-quants): write bf16, then use llama-quantize of llama.cpp.
+    """
+    from mistraltune.exporting.converting import convert
+    from mistraltune.exporting.prompts import pick_prompts
+    from mistraltune.registry import find_model
+
+    ref = find_model(model)
+    prompts = pick_prompts(ref, file=prompts_file, limit=num_prompts, max_new_tokens=max_new_tokens)
+    with CountingProgress() as watch:
+        record, was_there = convert(ref, out, file_type=file_type.value, prompts=prompts, watch=watch)
+    if was_there:
+        note("written already; nothing was written again")
+    if as_json:
+        print_json({"folder": str(out), "already_written": was_there, **record})
+        return
+    show(f"GGUF file: {out / record['file']}\nfor Ollama: ollama create NAME -f {out / 'Modelfile'}")
+    show_read_back(record)
+    show_agreement(record, what="the GGUF model")
+
+
+@app.command("push")
+def push(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A finished run.")],
+    repo: Annotated[str, typer.Argument(metavar="OWNER/NAME", help="The model repository on the Hugging Face Hub.")],
+    private: Annotated[bool, typer.Option("--private", help="Make the repository private.")] = False,
+    merged: Annotated[
+        Path | None, typer.Option("--merged", metavar="DIR", help="Publish this merged model, not the adapter.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the model card and send nothing.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Publish a run on the Hugging Face Hub, with a model card made of what it recorded.
+
+    The key is HF_TOKEN of the environment or of .env. The card holds base, data hashes and counts, settings, figures
+    with their intervals and versions; no rows, and no path of this machine.
+    """
+    from mistraltune.exporting import pushing
+    from mistraltune.registry import find_model
+
+    planned = pushing.plan_push(find_model(run), repo, merged=merged)
+    names = sorted(planned.files)
+    if dry_run:
+        if as_json:
+            print_json({"repo": repo, "private": private, "files": names, "card": planned.card, "url": None})
+            return
+        note(f"would publish to {repo}: {', '.join(names)}")
+        show(planned.card.rstrip())
+        return
+    note(f"publishing {len(names)} files to {repo} ...")
+    url = pushing.push(planned, private=private)
+    if as_json:
+        print_json({"repo": repo, "private": private, "files": names, "card": planned.card, "url": url})
+        return
+    show(f"published: {url}")
+
+
+def show_read_back(record: dict[str, Any]) -> None:
+    """Say what reading the file back showed."""
+    tensors, tokenizer, template = record["tensors"], record["tokenizer"], record["template"]
+    types = ", ".join(f"{number} {kind}" for kind, number in tensors["types"].items())
+    show(
+        f"weights read back: {tensors['num_tensors']} ({types}), largest error {tensors['largest_error']:.3g}, "
+        f"{100 * tensors['largest_share']:.0f} % of what the type may lose"
+    )
+    show(f"tokenizer read back: {tokenizer['num_same']} of {tokenizer['num_prompts']} prompts token for token")
+    if template["ollama"]:
+        show(f"Modelfile's template: {template['num_same']} of {template['num_prompts']} prompts as in training")
+    else:
+        note("the chat format is none that is written as a Go template here; the Modelfile has none")
+    if not template["jinja"]:
+        note("no Jinja template says what the renderer says; the GGUF file has none")
 
 
 def show_agreement(record: dict[str, Any], *, what: str) -> None:

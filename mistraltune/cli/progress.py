@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from mistraltune.cli.console import note, stderr, write_event
 from mistraltune.cli.counting import CountingProgress
+from mistraltune.cli.sparkline import sparkline
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -33,6 +34,7 @@ class RunProgress:
         self.as_json = as_json
         self.num_steps = 0
         self.figures: dict[str, str] = {}
+        self.losses: list[float] = []
         self.counting = CountingProgress()
         self._bar: Progress | None = None
         self._task: TaskID | None = None
@@ -66,15 +68,15 @@ class RunProgress:
         note(event["text"])
 
     def show_progress(self, event: Event) -> None:
-        """How far the preparation of the data is."""
-        self.counting("tokenising", event["done"], event["total"])
+        """How far the preparation of the data, or its upload, is."""
+        self.counting(event.get("what", "tokenising"), event["done"], event["total"])
 
     def show_data(self, event: Event) -> None:
         """What of the data is used."""
         self.counting.stop()
         note(describe_data(event["name"], event))
 
-    def show_footprint(self, event: Event) -> None:
+    def show_preview(self, event: Event) -> None:
         """What the training will take."""
         for line in describe_footprint(event):
             note(line)
@@ -89,14 +91,14 @@ class RunProgress:
 
     def show_begin(self, event: Event) -> None:
         """Start the bar."""
-        self.num_steps = event["num_steps"]
+        self.num_steps = event["num_steps"] or 0  # which an API may keep to itself
         if not stderr().is_terminal:
             return
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         columns = (TextColumn("training"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[figures]}"))
         self._bar = Progress(*columns, TextColumn("eta"), TimeRemainingColumn(), console=stderr(), transient=True)
-        self._task = self._bar.add_task("training", total=self.num_steps, completed=event["step"], figures="")
+        self._task = self._bar.add_task("training", total=self.num_steps or None, completed=event["step"], figures="")
         self._bar.start()
 
     def show_tick(self, event: Event) -> None:
@@ -107,11 +109,12 @@ class RunProgress:
     def show_step(self, event: Event) -> None:
         """The figures of a logged step; a backend tells those that it knows."""
         self.figures |= {label: format(event[key], spec) for key, (label, spec) in STEP_FIGURES.items() if key in event}
+        self.losses.append(event["loss"])
         if self._bar and self._task is not None:
             self.update_bar(event["step"])
             return
-        line = f"step {event['step']}/{self.num_steps}  {join_figures(self.figures)}"
-        if "seconds" in event:
+        line = f"step {self.place(event)}  {join_figures(self.figures)}"
+        if "seconds" in event and self.num_steps:
             per_step = event["seconds"] / event["step"]
             line += f"  eta {timedelta(seconds=round(per_step * (self.num_steps - event['step'])))}"
         note(line)
@@ -122,16 +125,24 @@ class RunProgress:
         if self._bar and self._task is not None:
             self.update_bar(event["step"])
         else:
-            note(f"step {event['step']}/{self.num_steps}  validation loss {event['val_loss']:.4f}")
+            note(f"step {self.place(event)}  validation loss {event['val_loss']:.4f}")
 
     def show_end(self, event: Event) -> None:
-        """Take the bar away."""
+        """Take the bar away, and draw how the loss went."""
         self.stop_bar()
+        if len(self.losses) > 1:
+            note(f"loss {self.losses[0]:.4f} {sparkline(self.losses)} {self.losses[-1]:.4f}")
+
+    def place(self, event: Event) -> str:
+        """Which step of how many, where that is known."""
+        return f"{event['step']}/{self.num_steps}" if self.num_steps else str(event["step"])
 
     def update_bar(self, step: int) -> None:
         """Redraw the bar with the newest figures."""
         if self._bar and self._task is not None:
-            self._bar.update(self._task, completed=step, figures=join_figures(self.figures))
+            self._bar.update(
+                self._task, completed=step, figures=f"{join_figures(self.figures)} {sparkline(self.losses, width=20)}"
+            )
 
     def stop_bar(self) -> None:
         """Take the bar away and leave its last figures as a line."""
@@ -149,7 +160,9 @@ def join_figures(figures: dict[str, str]) -> str:
 
 
 def describe_data(name: str, figures: dict[str, Any]) -> str:
-    """One line on a data set: rows, sequences, tokens, what is trained, what was left out and why."""
+    """One line on a data set: rows, and where they were rendered tokens, what is trained, what was left out and why."""
+    if "num_tokens" not in figures:
+        return f"{name}: {figures['num_rows']:,} rows"
     share = 100 * figures["num_trained_tokens"] / max(figures["num_tokens"], 1)
     line = (
         f"{name}: {figures['num_rows'] - figures['num_dropped']:,} rows, {figures['num_sequences']:,} sequences, "

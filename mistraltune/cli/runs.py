@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,37 +11,145 @@ import typer
 from mistraltune.cli.console import JsonOption, note, print_json, show
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
+    from mistraltune.overview.comparing import ComparedRun
     from mistraltune.runs import RunDir
 
-app = typer.Typer(no_args_is_help=True, help="List and show training runs.")
+app = typer.Typer(no_args_is_help=True, help="List, show and compare training runs.")
+
+SHOWN = ("run_id", "status", "model", "num_steps", "train_loss", "val_loss", "started_at")
+"""Keys that a list shows anyway."""
 
 OutputDir = Annotated[Path, typer.Option("--output-dir", help="Where the run directories lie.")]
 
 
 @app.command("list")
-def list_(output_dir: OutputDir = Path("outputs"), as_json: JsonOption = False) -> None:
-    """List the runs, oldest first."""
+def list_(
+    output_dir: OutputDir = Path("outputs"),
+    where: Annotated[
+        list[str] | None,
+        typer.Option("--where", metavar="KEY=VALUE", help="Only runs of which this holds; also != < <= > >=."),
+    ] = None,
+    status: Annotated[str | None, typer.Option("--status", help="Short for --where status=...")] = None,
+    sort: Annotated[
+        str | None, typer.Option("--sort", metavar="KEY", help="Order by a figure or a setting, the smallest first.")
+    ] = None,
+    reverse: Annotated[bool, typer.Option("--reverse", help="The other way round.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """List the runs, oldest first, or those of which conditions hold.
+
+    A key is a figure (val_loss), a setting (quantization, lora.r, training.seed), status, model, run_id or started_at.
+    """
+    from mistraltune.overview.selection import parse_condition, select
     from mistraltune.runs import list_runs
 
-    runs = [summarise_or_excuse(run) for run in list_runs(output_dir)]
+    conditions = [parse_condition(text) for text in [*(where or ()), *([f"status={status}"] if status else ())]]
+    listed = [summarise_or_excuse(run) for run in list_runs(output_dir)]
+    runs = select(listed, conditions=conditions, sort=sort, reverse=reverse)
     if as_json:
         print_json({"runs": runs})
         return
     if not runs:
-        note(f"no runs in {output_dir}")
+        note(
+            f"no runs in {output_dir}"
+            if not listed
+            else f"none of the {len(listed)} runs in {output_dir} is such a one"
+        )
         return
+    asked = dict.fromkeys([*(condition.key for condition in conditions), *([sort] if sort else [])])
+    show(runs_table(runs, more=[key for key in asked if key not in SHOWN]))
+
+
+@app.command("compare")
+def compare(
+    runs: Annotated[
+        list[str], typer.Argument(metavar="RUN...", help="Run directories, or their names below --output-dir.")
+    ],
+    output_dir: OutputDir = Path("outputs"),
+    all_settings: Annotated[bool, typer.Option("--all", help="Settings that are equal too.")] = False,
+    html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write a self-contained report.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Put runs side by side: settings that differ, final figures, loss curves."""
+    from mistraltune.cli.evaluate import check_html
+    from mistraltune.errors import ConfigError
+    from mistraltune.overview import comparing
+
+    if len(runs) < 2:
+        raise ConfigError("one run is nothing to compare", hint="name two or more; `runs show` shows one")
+    check_html(html)
+    compared = [comparing.read_run(find_run(name, output_dir)) for name in runs]
+    settings = comparing.compared_settings(compared, equal_too=all_settings)
+    if html:
+        write_html(html, compared)
+    if as_json:
+        described = [dataclasses.asdict(run) for run in compared]
+        print_json({"runs": described, "settings": settings, "html": str(html) if html else None})
+        return
+    show_compared(compared, settings)
+    if html:
+        show(f"report: {html}")
+
+
+def write_html(path: Path, compared: list[ComparedRun]) -> None:
+    """Write the report, dated now."""
+    from mistraltune.clock import now
+    from mistraltune.overview.report import render_runs
+    from mistraltune.provenance import versions
+    from mistraltune.publishing import publish_text
+
+    publish_text(path, render_runs(compared, created_at=now(), versions=versions()))
+
+
+def show_compared(compared: list[ComparedRun], settings: dict[str, list[Any]]) -> None:
+    """Settings, figures and curves for people."""
+    from mistraltune.overview.comparing import compared_metrics, last_step, loss_range, sparkline
+    from mistraltune.overview.report import shown
+
+    for heading, rows in (("setting", settings), ("figure", compared_metrics(compared))):
+        if not rows:
+            note("all settings are equal")
+            continue
+        table = plain_table(heading, *(run.run_id for run in compared))
+        for name, values in rows.items():
+            table.add_row(name, *map(shown, values))
+        show(table)
+        show("")
+    (low, high), last = loss_range(compared), last_step(compared)
+    curves = plain_table("loss", f"step 0 to {last:,}, from {low:.4g} (▁) to {high:.4g} (█)", "first", "last")
+    for run in compared:
+        for kind, points in (("train", run.train), ("validation", run.validation)):
+            if points:
+                line = sparkline(points, low=low, high=high, last=last)
+                curves.add_row(f"{run.run_id} {kind}", line, f"{points[0][1]:.4f}", f"{points[-1][1]:.4f}")
+    show(curves)
+
+
+def plain_table(*headings: str) -> Table:
+    """An empty table without lines."""
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
-    for heading in ("run", "status", "model", "steps", "train loss", "val loss", "started"):
-        table.add_column(heading)
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    return table
+
+
+def runs_table(runs: list[dict[str, Any]], *, more: list[str]) -> Table:
+    """Runs in a line each, with a column for each further key that was asked for."""
+    from mistraltune.overview.report import shown
+    from mistraltune.overview.selection import field
+
+    table = plain_table("run", "status", "model", "steps", "train loss", "val loss", "started", *more)
     for run in runs:
         metrics = run["metrics"]
         losses = (f"{metrics[key]:.4f}" if metrics.get(key) is not None else "" for key in ("train_loss", "val_loss"))
-        table.add_row(
-            run["run_id"], run["status"], run["model"], str(metrics.get("num_steps", "")), *losses, run["started_at"]
-        )
-    show(table)
+        asked = (shown(field(run, key)) for key in more)
+        steps = str(metrics.get("num_steps", ""))
+        table.add_row(run["run_id"], run["status"], run["model"], steps, *losses, run["started_at"], *asked)
+    return table
 
 
 @app.command("show")
@@ -53,7 +162,8 @@ def show_run(
     from mistraltune.configuring import dump_yaml
 
     found = find_run(run, output_dir)
-    content = summarise(found) | {"metadata": found.metadata}
+    content = {**summarise(found), "metadata": found.metadata}
+    del content["config"]  # the metadata holds it
     if as_json:
         print_json(content)
         return
@@ -90,6 +200,7 @@ def summarise_or_excuse(run: RunDir) -> dict[str, Any]:
             "model": "",
             "started_at": run.started_at,
             "metrics": {},
+            "config": {},
         }
 
 
@@ -103,4 +214,5 @@ def summarise(run: RunDir) -> dict[str, Any]:
         "model": metadata["identity"]["config"]["model"],
         "started_at": metadata["started_at"],
         "metrics": run.metrics,
+        "config": metadata["identity"]["config"],
     }

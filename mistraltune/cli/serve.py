@@ -36,6 +36,10 @@ def serve(
         list[str] | None,
         typer.Option("--model", metavar="NAME=REF", help="Serve a base model under a public name; repeatable."),
     ] = None,
+    runs_dir: Annotated[
+        list[Path] | None,
+        typer.Option("--runs-dir", metavar="DIR", help="Show the runs below, in the console too; repeatable."),
+    ] = None,
     max_parallel_jobs: Annotated[int, typer.Option("--max-parallel-jobs", min=1, help="Trainings at a time.")] = 1,
     keep_loaded: Annotated[
         bool, typer.Option("--keep-loaded", help="Keep models that answer in memory while a training runs.")
@@ -62,6 +66,7 @@ def serve(
         data_dir or default_data_dir(),
         make_catalogue(model or ()),
         allowed_hosts=allowed_host or (),
+        runs_dirs=runs_dir or (),
         max_parallel_jobs=max_parallel_jobs,
         keep_loaded=keep_loaded,
         opens_browser=opens_browser,

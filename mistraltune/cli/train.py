@@ -170,7 +170,7 @@ def run_backend(
     *,
     files: list[str | None],
     overrides: list[str] | None,
-    options: dict[str, str | None],
+    options: dict[str, Any],
     must_exist: bool,
     allow_changed: list[str] | None,
     allow_overlap: bool,
@@ -227,12 +227,16 @@ def show_plan(plan: Plan, *, as_json: bool) -> None:
     if as_json:
         print_json(summary)
         return
-    show(dump_yaml(summary["config"]).rstrip())
+    show(dump_yaml({"request": summary["request"]} if "request" in summary else summary["config"]).rstrip())
     for name, figures in (("training", summary["train"]), ("validation", summary["validation"])):
         if figures:
             show(describe_data(name, figures))
-    show(f"steps: {plan.num_steps}")
-    for line in describe_footprint(plan.footprint or {}):
+    show(f"steps: {plan.num_steps or 'as the API counts them'}")
+    for upload in summary.get("uploads", ()):
+        show(f"upload: {upload['file']}, {upload['num_rows']:,} rows, {upload['num_bytes']:,} bytes")
+    if "endpoint" in summary:
+        show(f"endpoint: {summary['endpoint']['name']} ({summary['endpoint']['url']})")
+    for line in describe_footprint(summary):
         show(line)
     show(f"run directory: {plan.path}")
 
@@ -244,5 +248,7 @@ def show_run(run: RunDir, *, as_json: bool) -> None:
         print_json({"run_dir": str(run.path), "run_id": run.run_id, "status": run.status, "metrics": metrics})
         return
     show(f"run directory: {run.path}")
+    if run.status != "finished":
+        show(f"status: {run.status}")
     for name, value in metrics.items():
         show(f"  {name}: {value}")

@@ -85,3 +85,34 @@ def ask(prompt: str, *, system: str = "") -> Conversation:
     """A conversation of one user message, after a system message where `system` is given."""
     opening = (Message(role="system", content=system),) if system else ()
     return Conversation(messages=(*opening, Message(role="user", content=prompt)))
+
+
+def message_dicts(conversation: Conversation) -> list[dict[str, Any]]:
+    """The conversation's messages in the `messages` format."""
+    return [message_dict(message) for message in conversation.messages]
+
+
+def message_dict(message: Message) -> dict[str, Any]:
+    """One message in the `messages` format, without the fields that it does not use."""
+    fields: dict[str, Any] = {"role": message.role, "content": message.content}
+    if message.tool_calls:
+        fields["tool_calls"] = [
+            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+            for call in message.tool_calls
+        ]
+    if message.tool_call_id:
+        fields["tool_call_id"] = message.tool_call_id
+    if message.name:
+        fields["name"] = message.name
+    return fields
+
+
+def training_row(conversation: Conversation) -> dict[str, Any]:
+    """The conversation as a training row in the `messages` format: with weights, without `references`."""
+    messages = message_dicts(conversation)
+    for message, given in zip(messages, conversation.messages, strict=True):
+        if given.tool_calls and not given.content:
+            del message["content"]
+        if given.weight != 1:
+            message["weight"] = given.weight
+    return {"messages": messages, **({"tools": list(conversation.tools)} if conversation.tools else {})}

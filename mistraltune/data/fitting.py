@@ -51,7 +51,7 @@ class Reopening:
         fingerprint: The renderer's, by which the other process knows that it has the same one.
     """
 
-    open: Callable[[], RowRenderer]
+    open: Callable[[], RowRenderer | None]
     fingerprint: str
 
     def render(self) -> Render:
@@ -61,7 +61,7 @@ class Reopening:
             ValueError: It is another one.
         """
         renderer = self.open()
-        if renderer.fingerprint != self.fingerprint:
+        if renderer is None or renderer.fingerprint != self.fingerprint:
             raise ValueError("this is another renderer")
         return renderer.render
 

@@ -286,6 +286,10 @@ class ConversationFile(Sequence[Conversation]):
     def __len__(self) -> int:
         return len(self._index.offsets)
 
+    def statistics(self) -> dict[str, int]:
+        """What is known of the rows before they are tokenised, JSON-like: how many there are."""
+        return {"num_rows": len(self)}
+
     @cached_property
     def format(self) -> RowFormat | None:
         """The format of the first row, which a check has found in all others; None where it has none."""

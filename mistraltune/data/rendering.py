@@ -125,6 +125,12 @@ class MistralRenderer:
         digest.update(json.dumps(token_ids).encode())
         return digest.hexdigest()
 
+    def chat_template(self) -> str:
+        """The tokenizer's format as a Jinja template, for programs that render text: mistral-common's own."""
+        from mistral_common.integrations.chat_templates.chat_templates import convert_tokenizer_to_chat_template
+
+        return convert_tokenizer_to_chat_template(self._tokenizer.file_path)
+
     def render(self, conversation: Conversation) -> list[Rendered]:
         """Token ids and loss masks of a training row; one sequence, or one per user turn where the row has tools.
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Callable, Iterable, Sequence
 from statistics import fmean
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from mistraltune.data.conversation import Conversation, Message
+from mistraltune.data.conversation import Conversation, Message, message_dicts
 from mistraltune.errors import DataError
 from mistraltune.evaluation.intervals import mean_interval
 from mistraltune.evaluation.metrics import best_over, exact_match, token_f1, tool_call_match
@@ -65,7 +64,7 @@ class TextEvaluator:
             metrics={name: fmean(values) for name, values in columns.items()}
             | {"tokens_per_second": num_tokens / seconds},
             intervals={name: mean_interval(values) for name, values in columns.items()},
-            sampling=dataclasses.asdict(sampling),
+            sampling=sampling.as_json(),
             predictions=predictions,
         )
 
@@ -159,23 +158,3 @@ def shape(prediction: Prediction) -> dict[str, float]:
         "average_length_tokens": prediction.num_tokens,
         "share_cut": float(prediction.finish_reason == "length"),
     }
-
-
-def message_dicts(conversation: Conversation) -> list[dict[str, Any]]:
-    """The conversation's messages in the `messages` format."""
-    return [message_dict(message) for message in conversation.messages]
-
-
-def message_dict(message: Message) -> dict[str, Any]:
-    """One message in the `messages` format, without the fields that it does not use."""
-    fields: dict[str, Any] = {"role": message.role, "content": message.content}
-    if message.tool_calls:
-        fields["tool_calls"] = [
-            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
-            for call in message.tool_calls
-        ]
-    if message.tool_call_id:
-        fields["tool_call_id"] = message.tool_call_id
-    if message.name:
-        fields["name"] = message.name
-    return fields

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import os
@@ -91,7 +90,7 @@ def plan_evaluation(  # noqa: PLR0913 - options by name
         "format_version": FORMAT_VERSION,
         "eval_sha256": file.sha256,
         "num_rows": len(conversations),
-        "sampling": dataclasses.asdict(sampling),
+        "sampling": sampling.as_json(),
         "evaluator": evaluator,
         "model": model_identity(ref),
     }

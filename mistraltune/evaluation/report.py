@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mistraltune.evaluation import wording
 from mistraltune.evaluation.comparing import Pair, paired
@@ -14,6 +14,9 @@ from mistraltune.evaluation.gates import score_names
 from mistraltune.evaluation.running import ModelComparison
 from mistraltune.interfaces import Sampling
 from mistraltune.results import Comparison, Interval, ModelRef
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 TEMPLATE = "report.html.jinja"
 
@@ -64,6 +67,19 @@ class Axis:
         return f"{sign}{100 * value:.0f}" if self.in_percent else f"{sign}{value:g}"
 
 
+def template_environment(folder: Path) -> Environment:
+    """Jinja for the HTML templates of a folder: everything is escaped, and a name that is missing is an error."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    return Environment(
+        loader=FileSystemLoader(folder),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
 def render_report(compared: ModelComparison, *, created_at: str, versions: Mapping[str, str]) -> str:
     """The report's HTML.
 
@@ -72,15 +88,7 @@ def render_report(compared: ModelComparison, *, created_at: str, versions: Mappi
         created_at: The date, as it shall be printed.
         versions: Of the libraries that took part.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = template_environment(Path(__file__).parent)
     environment.globals.update(
         {name: getattr(wording, name) for name in ("label", "figure", "gain", "span", "signed_span")}
     )

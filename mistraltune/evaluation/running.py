@@ -9,9 +9,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from mistraltune.data.conversation import Conversation
+from mistraltune.data.conversation import Conversation, message_dicts
 from mistraltune.evaluation.comparing import compare
-from mistraltune.evaluation.evaluator import call_results, message_dicts
+from mistraltune.evaluation.evaluator import call_results
 from mistraltune.evaluation.jobs import EvalJob, Evaluation, find_evaluation, plan_evaluation, write_report
 from mistraltune.interfaces import ChatModel, Sampling
 from mistraltune.registry import get_backend, get_evaluator

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mistraltune.configuring import parse_yaml
-from mistraltune.data.conversation import Conversation, ask
+from mistraltune.data.conversation import Conversation, ask, message_dicts
 from mistraltune.data.reading import ConversationFile
 from mistraltune.errors import MistralTuneError
-from mistraltune.evaluation.evaluator import message_dicts
 from mistraltune.evaluation.prompts import read_prompts
 from mistraltune.publishing import file_sha256
 from mistraltune.results import ModelRef

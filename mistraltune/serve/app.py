@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,18 +19,21 @@ from mistraltune.results import ModelRef
 from mistraltune.serve.bodies import WholeBodies
 from mistraltune.serve.chat import chat_routes
 from mistraltune.serve.comparisons import Comparisons, comparison_routes
+from mistraltune.serve.datasets import Datasets, dataset_routes
 from mistraltune.serve.documentation import add_documentation
 from mistraltune.serve.engine import Engine
 from mistraltune.serve.evaluations import Evaluations, evaluation_routes
 from mistraltune.serve.events import Sockets, event_routes
 from mistraltune.serve.files import Files, file_routes
-from mistraltune.serve.jobs import Jobs, job_routes
+from mistraltune.serve.jobs import Jobs, job_routes, resume_routes
+from mistraltune.serve.known_runs import KnownRuns, run_routes
 from mistraltune.serve.metrics import metric_routes
 from mistraltune.serve.models import Models, model_routes
 from mistraltune.serve.pages import Pages
 from mistraltune.serve.queue import Queue
 from mistraltune.serve.refusals import RefusalReply, add_refusals
 from mistraltune.serve.security import Guard
+from mistraltune.serve.server_status import server_routes
 from mistraltune.serve.sessions import Sessions, session_routes
 from mistraltune.serve.store import Store
 from mistraltune.serve.supervisor import Supervisor
@@ -56,6 +59,8 @@ class Server:
         supervisor: What carries jobs on.
         sockets: Who watches.
         sessions: Browsers that have signed in.
+        datasets: What files are like.
+        runs: Run directories to look at.
     """
 
     settings: ServerSettings
@@ -69,6 +74,8 @@ class Server:
     supervisor: Supervisor
     sockets: Sockets
     sessions: Sessions
+    datasets: Datasets
+    runs: KnownRuns
 
     def close(self) -> None:
         """Have trainers save, models finish, and the index closed."""
@@ -77,11 +84,12 @@ class Server:
         self.store.close()
 
 
-def open_server(
+def open_server(  # noqa: PLR0913 - options by name
     data_dir: Path,
     settings: ServerSettings,
     catalogue: Mapping[str, ModelRef],
     *,
+    runs_dirs: Sequence[Path] = (),
     max_parallel_jobs: int = 1,
     keep_loaded: bool = False,
 ) -> Server:
@@ -111,6 +119,8 @@ def open_server(
         supervisor=Supervisor(store, job_dir, engine, max_parallel_jobs=max_parallel_jobs),
         sockets=Sockets(settings.max_sockets),
         sessions=Sessions(data_dir),
+        datasets=Datasets(files, models),
+        runs=KnownRuns(store, job_dir, runs_dirs),
     )
 
 
@@ -149,6 +159,7 @@ def create_app(server: Server, *, key: str, hosts: Collection[str] = ()) -> Fast
     add_refusals(app)
     app.include_router(file_routes(server.files, server.settings))
     app.include_router(job_routes(server.jobs, server.supervisor))
+    app.include_router(resume_routes(server.jobs))
     app.include_router(evaluation_routes(server.evaluations, server.supervisor))
     app.include_router(comparison_routes(server.comparisons, server.supervisor))
     app.include_router(event_routes(server.store, server.sockets))
@@ -156,6 +167,9 @@ def create_app(server: Server, *, key: str, hosts: Collection[str] = ()) -> Fast
     app.include_router(chat_routes(server.engine, server.models, server.settings))
     app.include_router(metric_routes(server.store, server.engine, server.sockets))
     app.include_router(session_routes(server.sessions))
+    app.include_router(dataset_routes(server.datasets))
+    app.include_router(run_routes(server.runs))
+    app.include_router(server_routes(server.settings, server.store, server.models, server.engine, server.supervisor))
     add_documentation(app)
 
     @app.get("/healthz", tags=["server"])

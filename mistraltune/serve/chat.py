@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import secrets
 import string
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import aclosing
+from itertools import product
 from typing import Literal, NotRequired
 from uuid import uuid4
 
@@ -70,7 +71,7 @@ class AssistantReply(TypedDict):
 
 
 class Choice(TypedDict):
-    """The one answer."""
+    """One of the answers."""
 
     index: int
     message: AssistantReply
@@ -78,7 +79,7 @@ class Choice(TypedDict):
 
 
 class ChatReply(TypedDict):
-    """A whole answer."""
+    """Whole answers."""
 
     id: str
     object: Literal["chat.completion"]
@@ -97,7 +98,7 @@ class Delta(TypedDict):
 
 
 class ChoicePiece(TypedDict):
-    """A piece of the one answer; the last has a reason."""
+    """A piece of one of the answers; its last has a reason."""
 
     index: int
     delta: Delta
@@ -105,7 +106,7 @@ class ChoicePiece(TypedDict):
 
 
 class ChatPiece(TypedDict):
-    """What one server-sent event of a streamed answer holds; the last has the usage."""
+    """What one server-sent event of streamed answers holds; the last has the usage."""
 
     id: str
     object: Literal["chat.completion.chunk"]
@@ -123,78 +124,102 @@ def chat_routes(engine: Engine, models: Models, settings: ServerSettings) -> API
     async def complete(request: ChatRequest) -> Response | ChatReply:
         """The model's answer; with `stream`, as server-sent events."""
         ref = await run_in_threadpool(models.find, request.model)
-        prompt, sampling = request.conversation, request.sampling(max_answer_tokens=settings.max_answer_tokens)
         head: Head = {"id": f"cmpl-{uuid4().hex}", "created": now(), "model": request.model}
-        if not request.stream:
-            return describe_answer(head, await engine.answer(ref, prompt, sampling))
-        return await begin_stream(head, engine, ref, prompt, sampling)
+        samplings = [
+            request.sampling(max_answer_tokens=settings.max_answer_tokens, index=index)
+            for index in range(request.num_different)
+        ]
+        if request.stream:
+            return await begin_stream(head, engine, ref, request.conversation, samplings, request.n)
+        answers = [await engine.answer(ref, request.conversation, sampling) for sampling in samplings]
+        return describe_answers(head, answers * (request.n // len(answers)))
 
     return routes
 
 
-async def begin_stream(
-    head: Head, engine: Engine, ref: ModelRef, prompt: Conversation, sampling: Sampling
+async def begin_stream(  # noqa: PLR0913, PLR0917 - all of a request
+    head: Head, engine: Engine, ref: ModelRef, prompt: Conversation, samplings: Sequence[Sampling], num_choices: int
 ) -> StreamingResponse:
-    """The answer as server-sent events.
+    """The answers as server-sent events, one after the other; a single one stands for all.
 
     The first part is waited for, so that what keeps a model from answering is told by the status. Where tools are on
-    offer, the answer comes in one piece: whether it is text or a call is known at its end.
+    offer, an answer comes in one piece: whether it is text or a call is known at its end.
     """
-    parts = engine.stream(ref, prompt, sampling, in_pieces=not prompt.tools)
-    first = await anext(parts)
+    is_told = not prompt.tools
+    streams = [engine.stream(ref, prompt, sampling, in_pieces=is_told) for sampling in samplings]
+    first = await anext(streams[0])
 
     async def events() -> AsyncIterator[bytes]:
-        async with aclosing(parts):
-            yield event(head, {"role": "assistant", "content": ""})
-            part: str | Answer | None = first
-            while isinstance(part, str):
-                yield event(head, {"content": part})
+        answers: list[Answer] = []
+        for number, parts in enumerate(streams):
+            indices = range(num_choices) if len(streams) == 1 else range(number, number + 1)
+            async with aclosing(parts):
+                for index in indices:
+                    yield event(head, index, {"role": "assistant", "content": ""})
                 try:
-                    part = await anext(parts)
+                    async for part in parts if number else begun_with(first, parts):
+                        if isinstance(part, Answer):
+                            answers += [part] * len(indices)
+                        for index, (delta, reason) in product(indices, pieces(part, is_told=is_told)):
+                            is_last = reason is not None and index == num_choices - 1
+                            yield event(head, index, delta, reason, usage(answers) if is_last else None)
                 except (MistralTuneError, Refusal) as error:
                     refusal = error if isinstance(error, Refusal) else as_refusal(error)
                     yield b"data: " + bytes(refusal.response().body) + b"\n\n"
                     return
-            if isinstance(part, Answer):
-                for last in last_events(head, part, is_told=not prompt.tools):
-                    yield last
-            yield DONE
+        yield DONE
 
     return StreamingResponse(events(), media_type="text/event-stream", headers={"cache-control": "no-cache"})
 
 
-def last_events(head: Head, answer: Answer, *, is_told: bool) -> list[bytes]:
-    """What ends a stream: the answer itself where it was not told in pieces, then the reason and the counts."""
-    message = describe_message(answer)
-    rest: list[bytes] = []
+async def begun_with(first: str | Answer, rest: AsyncIterator[str | Answer]) -> AsyncIterator[str | Answer]:
+    """A part that was taken already, and those behind it."""
+    yield first
+    async for part in rest:
+        yield part
+
+
+def pieces(part: str | Answer, *, is_told: bool) -> Iterator[tuple[Delta, str | None]]:
+    """What a part of an answer adds to a stream, and the reason where that ends it.
+
+    Args:
+        part: A piece of text, or the whole answer at its end.
+        is_told: Whether the answer's text was told in pieces.
+    """
+    if isinstance(part, str):
+        yield {"content": part}, None
+        return
     if not is_told:
+        message = describe_message(part)
         calls: list[ToolCallReply] = [
             {**call, "index": index} for index, call in enumerate(message.get("tool_calls", ()))
         ]
         told: Delta = {"content": message["content"]}
-        rest.append(event(head, {**told, "tool_calls": calls} if calls else told))
-    return [*rest, event(head, {"content": ""}, answer)]
+        yield {**told, "tool_calls": calls} if calls else told, None
+    yield {"content": ""}, finish_reason(part)
 
 
-def event(head: Head, delta: Delta, answer: Answer | None = None) -> bytes:
-    """One server-sent event; with the answer, the last one."""
-    choice: ChoicePiece = {"index": 0, "delta": delta, "finish_reason": finish_reason(answer) if answer else None}
+def event(head: Head, index: int, delta: Delta, reason: str | None = None, counts: Usage | None = None) -> bytes:
+    """One server-sent event: a piece of the answer number `index`."""
     chunk: ChatPiece = {
         "id": head["id"],
         "created": head["created"],
         "model": head["model"],
         "object": "chat.completion.chunk",
-        "choices": [choice],
+        "choices": [{"index": index, "delta": delta, "finish_reason": reason}],
     }
-    if answer:
-        chunk["usage"] = usage(answer)
+    if counts:
+        chunk["usage"] = counts
     return b"data: " + json.dumps(chunk).encode() + b"\n\n"
 
 
-def describe_answer(head: Head, answer: Answer) -> ChatReply:
-    """A whole answer."""
-    choice: Choice = {"index": 0, "message": describe_message(answer), "finish_reason": finish_reason(answer)}
-    return {**head, "object": "chat.completion", "choices": [choice], "usage": usage(answer)}
+def describe_answers(head: Head, answers: Sequence[Answer]) -> ChatReply:
+    """Whole answers."""
+    choices: list[Choice] = [
+        {"index": index, "message": describe_message(answer), "finish_reason": finish_reason(answer)}
+        for index, answer in enumerate(answers)
+    ]
+    return {**head, "object": "chat.completion", "choices": choices, "usage": usage(answers)}
 
 
 def describe_message(answer: Answer) -> AssistantReply:
@@ -217,7 +242,7 @@ def finish_reason(answer: Answer) -> str:
     return "tool_calls" if answer.completion.tool_calls else answer.completion.finish_reason
 
 
-def usage(answer: Answer) -> Usage:
-    """Tokens read and written."""
-    read, written = answer.num_prompt_tokens, answer.completion.num_tokens
+def usage(answers: Sequence[Answer]) -> Usage:
+    """Tokens read, once for all answers, and written."""
+    read, written = answers[0].num_prompt_tokens, sum(answer.completion.num_tokens for answer in answers)
     return {"prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written}

@@ -94,6 +94,9 @@ class ResponseFormat(Request):
     type: Literal["text"] = "text"
 
 
+Stop = Annotated[str, Field(min_length=1, max_length=500)]
+
+
 class StreamOptions(Request):
     """What OpenAI's clients say about streams; usage always comes with the last piece."""
 
@@ -118,7 +121,10 @@ class ChatRequest(Request):
     tool_choice: Literal["auto", "none"] = "auto"
     parallel_tool_calls: Always = True
     response_format: ResponseFormat = ResponseFormat()
-    n: Literal[1] = 1
+    stop: Stop | Annotated[tuple[Stop, ...], Field(max_length=16)] = ()
+    """The answer ends before the first of these texts."""
+    n: Annotated[int, Field(ge=1, le=16)] = 1
+    """So many answers; all are equal where the temperature is 0."""
     safe_prompt: Unsupported = False
     presence_penalty: Annotated[float, Field(ge=0, le=0)] = 0.0
     frequency_penalty: Annotated[float, Field(ge=0, le=0)] = 0.0
@@ -145,13 +151,23 @@ class ChatRequest(Request):
         tools = () if self.tool_choice == "none" else tuple(parse_tool(without_nulls(tool)) for tool in self.tools)
         return Conversation(messages=tuple(parse_message(as_row(message)) for message in self.messages), tools=tools)
 
-    def sampling(self, *, max_answer_tokens: int) -> Sampling:
-        """How to answer; `max_answer_tokens` where the client names no length."""
+    @property
+    def num_different(self) -> int:
+        """How many of the `n` answers have to be generated: greedy ones are all equal."""
+        return self.n if self.temperature else 1
+
+    def sampling(self, *, max_answer_tokens: int, index: int = 0) -> Sampling:
+        """How to give the answer number `index`; `max_answer_tokens` where the client names no length.
+
+        With a seed, each answer is drawn with its own: the first is the one that `n` of 1 gives.
+        """
+        seed = self.random_seed if self.random_seed is not None else self.seed
         return Sampling(
             max_new_tokens=self.max_completion_tokens or self.max_tokens or max_answer_tokens,
             temperature=self.temperature,
             top_p=self.top_p,
-            seed=self.random_seed if self.random_seed is not None else self.seed,
+            seed=None if seed is None else (seed + index) % (MAX_SEED + 1),
+            stop=(self.stop,) if isinstance(self.stop, str) else self.stop,
         )
 
 

@@ -189,7 +189,7 @@ def count_sound_rows(upload: Upload) -> int:
     if not errors:
         return report.num_rows
     first = f"line {errors[0].line}: {errors[0].message}" + (f"; {errors[0].hint}" if errors[0].hint else "")
-    details = [problem(error.rule, error.message, "file", error.line) for error in errors]
+    details = [problem(error.rule, error.message, "file", error.line, hint=error.hint) for error in errors]
     raise Refusal(422, f"{report.findings.num_errors:,} errors in the file; {first}", details=details)
 
 

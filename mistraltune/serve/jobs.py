@@ -236,3 +236,17 @@ def job_routes(jobs: Jobs, supervisor: Supervisor) -> APIRouter:
         return describe_details(job, jobs.store.events(job.id, names=DETAILS), user_agent=user_agent)
 
     return routes
+
+
+def resume_routes(jobs: Jobs) -> APIRouter:
+    """`/api/jobs`: what Mistral's API has no word for."""
+    routes = APIRouter(prefix="/api/jobs", tags=["jobs"])
+
+    @routes.post("/{job_id}/resume")
+    def resume(job_id: str) -> JobDetails:
+        """Let a job go on that was cancelled or failed: from its newest checkpoint, or from the beginning."""
+        with refusing_illegal_steps("resumed"):
+            job = jobs.queue.resume(jobs.find(job_id))
+        return describe_details(job, jobs.store.events(job.id, names=DETAILS))
+
+    return routes

@@ -10,10 +10,13 @@ from pathlib import Path
 from uuid import uuid4
 
 from mistraltune.publishing import discard, publish_dir
-from mistraltune.serve.records import ENDED, AnyRecord, JobRecord
+from mistraltune.serve.records import ENDED, AnyRecord, JobRecord, Status, TrainingRecord
 from mistraltune.serve.refusals import Refusal, unknown
 from mistraltune.serve.store import IllegalStepError, Kind, NewEvent, Store
 from mistraltune.settings import ServerSettings
+
+RESUMABLE = (Status.CANCELLED, Status.FAILED)
+"""How a job must have ended to be resumed; data that was refused stays as it is."""
 
 
 class Queue:
@@ -47,10 +50,7 @@ class Queue:
             for other in open_jobs:
                 if isinstance(other, type(job)) and other.request == job.request:
                     raise Refusal(409, f"job {other.id} asks for the same and is {other.status}; cancel it first")
-            if len(open_jobs) >= self.settings.max_open_jobs:
-                raise Refusal(
-                    429, f"{len(open_jobs)} jobs are open; wait for one to end", headers={"Retry-After": "60"}
-                )
+            self.refuse_crowd(len(open_jobs))
             with publish_dir(self.folder / job.id) as staging:
                 fill(staging)
             try:
@@ -58,6 +58,30 @@ class Queue:
             except BaseException:
                 shutil.rmtree(self.folder / job.id, ignore_errors=True)
                 raise
+
+    def resume(self, job: TrainingRecord) -> TrainingRecord:
+        """Put a training that was cancelled or failed back into the queue; it goes on from its newest checkpoint.
+
+        Raises:
+            IllegalStepError: It has not ended so.
+            Refusal: 429 too many jobs are open.
+        """
+        with self._adding:
+            job = self.store.find_job(job.id, TrainingRecord) or job
+            if job.status not in RESUMABLE:
+                raise IllegalStepError(job.status)
+            self.refuse_crowd(len(self.store.open_jobs()))
+            events = [("note", {"text": "resumed"})]
+            return self.store.update_job(job, status=Status.QUEUED, events=events, is_started=True, num_attempts=0)
+
+    def refuse_crowd(self, num_open: int) -> None:
+        """Make sure that one more job may be open.
+
+        Raises:
+            Refusal: 429.
+        """
+        if num_open >= self.settings.max_open_jobs:
+            raise Refusal(429, f"{num_open} jobs are open; wait for one to end", headers={"Retry-After": "60"})
 
     def find(self, job_id: str, kind: type[Kind], *, noun: str = "job") -> Kind:
         """The job of that id and kind.

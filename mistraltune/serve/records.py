@@ -38,9 +38,12 @@ FOLLOWING: dict[Status, frozenset[Status]] = {
     Status.VALIDATED: frozenset({Status.QUEUED, Status.CANCELLED}),
     Status.RUNNING: frozenset({Status.SUCCESS, Status.FAILED, Status.QUEUED, Status.CANCELLATION_REQUESTED}),
     Status.CANCELLATION_REQUESTED: frozenset({Status.CANCELLED, Status.SUCCESS, Status.FAILED}),
-    **{status: frozenset() for status in ENDED},
+    Status.SUCCESS: frozenset(),
+    Status.FAILED: frozenset({Status.QUEUED}),
+    Status.FAILED_VALIDATION: frozenset(),
+    Status.CANCELLED: frozenset({Status.QUEUED}),
 }
-"""Which status may follow which."""
+"""Which status may follow which; a training that was cancelled or failed can be resumed."""
 
 
 class Record(BaseModel):

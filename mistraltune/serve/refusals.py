@@ -16,12 +16,19 @@ from mistraltune.errors import LockedError, MistralTuneError, TemporaryError
 from mistraltune.secrets import masked
 
 
+class Hint(TypedDict):
+    """What to do about a problem."""
+
+    hint: str
+
+
 class Detail(TypedDict):
-    """One problem of a request: its kind, where it is, what is wrong."""
+    """One problem of a request: its kind, where it is, what is wrong, and what to do where there is more to say."""
 
     type: str
     loc: list[str | int]
     msg: str
+    ctx: NotRequired[Hint]
 
 
 class RefusalReply(TypedDict):
@@ -79,9 +86,12 @@ class Refusal(Exception):  # noqa: N818 - an answer, not a fault
         return JSONResponse(body, status_code=self.status, headers=self.headers)
 
 
-def problem(kind: str, message: str, *place: str | int) -> Detail:
+def problem(kind: str, message: str, *place: str | int, hint: str = "") -> Detail:
     """One entry of a 422's `detail`."""
-    return {"type": kind, "loc": ["body", *place], "msg": message}
+    told: Detail = {"type": kind, "loc": ["body", *place], "msg": message}
+    if hint:
+        told["ctx"] = {"hint": hint}
+    return told
 
 
 def unknown(noun: str, name: str) -> Refusal:
@@ -131,7 +141,7 @@ def as_refusal(error: MistralTuneError) -> Refusal:
         return Refusal(409, message)
     findings = error.details.get("findings", ())
     details = [
-        problem(finding["rule"], finding["message"], "file", finding["line"])
+        problem(finding["rule"], finding["message"], "file", finding["line"], hint=finding["hint"])
         for finding in findings
         if finding["is_error"]
     ]

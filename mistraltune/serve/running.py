@@ -33,6 +33,7 @@ def run_server(  # noqa: PLR0913 - options by name
     catalogue: Mapping[str, ModelRef],
     *,
     allowed_hosts: Sequence[str],
+    runs_dirs: Sequence[Path],
     max_parallel_jobs: int,
     keep_loaded: bool,
     opens_browser: bool,
@@ -53,7 +54,12 @@ def run_server(  # noqa: PLR0913 - options by name
     with locked(data_dir), closing(listen(settings)) as listener:
         key = settings.key.get_secret_value() if settings.key else secrets.token_urlsafe(32)
         server = open_server(
-            data_dir, settings, catalogue, max_parallel_jobs=max_parallel_jobs, keep_loaded=keep_loaded
+            data_dir,
+            settings,
+            catalogue,
+            runs_dirs=runs_dirs,
+            max_parallel_jobs=max_parallel_jobs,
+            keep_loaded=keep_loaded,
         )
         app = create_app(server, key=key, hosts=[*allowed_hosts, *named_by(settings.host)])
         port = listener.getsockname()[1]

@@ -27,6 +27,7 @@ HEAVY = {
     "accelerate",
     "datasets",
     "mistralai",
+    "httpx2",
     "mistral_common",
     "fastapi",
     "uvicorn",

@@ -46,5 +46,17 @@ def test_a_stream_says_what_generate_says(model: ChatModel) -> None:
     assert streamed.strip() == next(iter(model.generate(PROMPTS[:1], sampling))).text.strip()
 
 
+def test_an_answer_ends_before_the_first_stop(model: ChatModel) -> None:
+    whole = next(iter(model.generate(PROMPTS[:1], Sampling(max_new_tokens=12)))).text
+    places = range(1, len(whole) - 3, 2)
+    assert places
+    for place in places:
+        sampling = Sampling(max_new_tokens=12, stop=(whole[place : place + 3], "nowhere in it"))
+        expected = whole[: whole.find(sampling.stop[0])]
+        completion = next(iter(model.generate(PROMPTS[:1], sampling)))
+        assert (completion.text.strip(), completion.finish_reason) == (expected.strip(), "stop")
+        assert "".join(model.stream(PROMPTS[0], sampling)).strip() == expected.strip()
+
+
 def test_no_prompts_are_no_completions(model: ChatModel) -> None:
     assert list(model.generate([], Sampling())) == []

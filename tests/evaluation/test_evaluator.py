@@ -1,9 +1,9 @@
 import pytest
 from scripted import ScriptedModel, row, tool_row
 
-from mistraltune.data.conversation import Conversation, Message, ToolCall
+from mistraltune.data.conversation import Conversation, Message, ToolCall, message_dicts
 from mistraltune.errors import DataError
-from mistraltune.evaluation.evaluator import TextEvaluator, message_dicts
+from mistraltune.evaluation.evaluator import TextEvaluator
 from mistraltune.evaluation.intervals import wilson_interval
 from mistraltune.evaluation.rows import LazyRows
 from mistraltune.interfaces import Sampling

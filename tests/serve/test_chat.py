@@ -75,6 +75,58 @@ def test_streams_and_whole_answers_mix(server: Serving) -> None:
             assert stream.result().strip() == whole.result()["message"]["content"].strip()
 
 
+def streamed_choices(server: Serving, **body: Any) -> dict[int, tuple[str, str]]:
+    """Text and reason of each choice of a stream."""
+    texts: dict[int, str] = {}
+    reasons: dict[int, str] = {}
+    with server.http.stream("POST", CHAT, json={**body, "stream": True}) as answer:
+        lines = [line.removeprefix("data: ") for line in answer.iter_lines() if line]
+    assert lines[-1] == "[DONE]"
+    chunks = [json.loads(line) for line in lines[:-1]]
+    for chunk in chunks:
+        (choice,) = chunk["choices"]
+        texts[choice["index"]] = texts.get(choice["index"], "") + choice["delta"]["content"]
+        if choice["finish_reason"]:
+            assert choice["index"] not in reasons
+            reasons[choice["index"]] = choice["finish_reason"]
+    assert [index for index, chunk in enumerate(chunks) if "usage" in chunk] == [len(chunks) - 1]
+    return {index: (texts[index], reasons[index]) for index in texts}
+
+
+def test_an_answer_ends_before_the_first_stop_whole_and_streamed(server: Serving) -> None:
+    body = {"model": NAMES[0], "messages": [{"role": "user", "content": "Tell me"}], "max_tokens": 24}
+    whole = server.ok("POST", CHAT, json=body)
+    text = whole["choices"][0]["message"]["content"]
+    assert len(text) > 12
+    for place in range(2, len(text) - 3, 3):
+        stop = text[place : place + 3]
+        expected = text[: text.find(stop)]
+        answer = server.ok("POST", CHAT, json={**body, "stop": stop})
+        assert answer["choices"][0]["message"]["content"] == expected
+        assert answer["choices"][0]["finish_reason"] == "stop"
+        assert answer["usage"]["completion_tokens"] <= whole["usage"]["completion_tokens"]
+        (told,) = streamed_choices(server, **body, stop=["never said", stop]).values()
+        assert told == (expected, "stop")
+
+
+def test_several_answers_are_told_apart_by_their_index(server: Serving) -> None:
+    body = {"model": NAMES[0], "messages": [{"role": "user", "content": "Tell me"}], "max_tokens": 6}
+    (alone,) = server.ok("POST", CHAT, json=body)["choices"]
+    equal = server.ok("POST", CHAT, json={**body, "n": 3})
+    assert [choice["index"] for choice in equal["choices"]] == [0, 1, 2]
+    assert [{**choice, "index": 0} for choice in equal["choices"]] == [alone] * 3
+    drawn = {**body, "temperature": 1.0, "random_seed": 7}
+    first = server.ok("POST", CHAT, json=drawn)["choices"][0]
+    several = server.ok("POST", CHAT, json={**drawn, "n": 3})
+    assert several["choices"][0] == first
+    assert len({choice["message"]["content"] for choice in several["choices"]}) > 1
+    assert several["usage"]["completion_tokens"] <= 18
+    told = streamed_choices(server, **body, n=3)
+    assert set(told) == {0, 1, 2}
+    assert len(set(told.values())) == 1
+    assert set(streamed_choices(server, **drawn, n=3)) == {0, 1, 2}
+
+
 def test_a_seed_repeats_a_sampled_answer(server: Serving) -> None:
     answers = [ask(server, NAMES[0], "Tell me", temperature=1.0, random_seed=seed) for seed in (7, 7, 8)]
     assert answers[0] == answers[1] != answers[2]
@@ -102,8 +154,9 @@ def test_tools_and_earlier_calls_are_read(server: Serving) -> None:
 @pytest.mark.parametrize(
     ("body", "word"),
     [
-        ({"stop": ["x"]}, "stop"),
-        ({"n": 2}, "n"),
+        ({"stop": [""]}, "stop"),
+        ({"n": 0}, "n"),
+        ({"n": 17}, "n"),
         ({"response_format": {"type": "json_object"}}, "response_format"),
         ({"safe_prompt": True}, "safe_prompt"),
         ({"presence_penalty": 0.5}, "presence_penalty"),

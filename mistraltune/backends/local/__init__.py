@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from mistraltune.config import Config, TrainConfig
-from mistraltune.results import ModelRef
+from mistraltune.results import QUICKSTART, ModelRef
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from mistraltune.data.conversation import Conversation
     from mistraltune.interfaces import ChatModel, Renderer, SharedBase, Trainer
 
 # TRL reports each training to the Hub unless this is set before huggingface_hub is first imported.
@@ -54,6 +57,12 @@ class LocalBackend:
         refuse_missing_trackers(local_config)
         return LocalTrainer(local_config)
 
+    def base(self, config: TrainConfig) -> ModelRef:
+        """The model of `config`, a model directory by its absolute path."""
+        path = Path(config.model).expanduser()
+        is_name = config.model == QUICKSTART or not path.is_dir()
+        return ModelRef(model=config.model if is_name else str(path.resolve()), revision=config.revision)
+
     def renderer(self, ref: ModelRef) -> Renderer:
         """The renderer of the model's own tokenizer."""
         from mistraltune.backends.local.loading import load_renderer
@@ -83,3 +92,24 @@ class LocalBackend:
         from mistraltune.backends.local.merging import merge
 
         merge(ref, folder, dtype=dtype)
+
+    def write_gguf(
+        self, ref: ModelRef, folder: Path, *, file_type: str, name: str, prompts: Sequence[Conversation]
+    ) -> dict[str, Any]:
+        """The model directory of `ref` as a GGUF file and a Modelfile."""
+        from mistraltune.backends.local.gguf_export import export_gguf
+
+        return export_gguf(ref, folder, file_type=file_type, name=name, prompts=prompts)
+
+    def open_gguf(self, file: Path, ref: ModelRef) -> ChatModel:
+        """The model of a GGUF file in memory, asked as `ref` is."""
+        from mistraltune.backends.local.chat_model import LocalChatModel
+        from mistraltune.backends.local.loading import load_renderer
+
+        return LocalChatModel.of_gguf(file, load_renderer(ref))
+
+    def publish(self, files: Mapping[str, Path | bytes], *, repo: str, private: bool, message: str) -> str:
+        """Files on the Hugging Face Hub as one commit; its address."""
+        from mistraltune.backends.local.hub_upload import publish
+
+        return publish(files, repo=repo, private=private, message=message)

@@ -30,7 +30,7 @@ def avoid_cudnn() -> None:
     """Keep torch from picking cuDNN's attention on CUDA, for this process.
 
     cuDNN plans its kernels anew for each length that it meets, 7 ms a call on an H100 (torch 2.11), and conversations
-    and answers that grow are hardly ever as long as the ones before. FlashAttention, torch's next choice, plans nothing.
+    and answers that grow are hardly ever as long as the ones before. FlashAttention, torch's next choice, plans none.
     """
     torch.backends.cuda.enable_cudnn_sdp(False)
 

@@ -6,15 +6,17 @@ import gc
 import queue
 import threading
 from collections.abc import Generator, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from mistraltune.backends.local.decoding import Capacity, Prompt, can_decode, decode
-from mistraltune.backends.local.loading import load_base, load_renderer, pick_dtype, quiet_libraries
+from mistraltune.backends.local.loading import load_base, load_gguf, load_renderer, pick_dtype, quiet_libraries
+from mistraltune.backends.local.stop_texts import find_stop, num_held, num_tokens_to_stop
 from mistraltune.data.conversation import Conversation
 from mistraltune.errors import DataError
-from mistraltune.interfaces import Completion, Sampling
+from mistraltune.interfaces import Completion, Renderer, Sampling
 from mistraltune.results import ModelRef
 
 DEFAULT_CAPACITY = Capacity(num_rows=128, num_tokens=32_768)
@@ -33,12 +35,23 @@ class LocalChatModel:
 
     def __init__(self, ref: ModelRef) -> None:
         quiet_libraries()
-        self.renderer = load_renderer(ref)
         model = load_base(ref, dtype=pick_dtype("auto"))
         if ref.adapter:
             from peft import PeftModel
 
             model = PeftModel.from_pretrained(model, ref.adapter)
+        self._hold(model, load_renderer(ref))
+
+    @classmethod
+    def of_gguf(cls, file: Path, renderer: Renderer) -> LocalChatModel:
+        """The model of a GGUF file, asked as `renderer` says."""
+        quiet_libraries()
+        opened = cls.__new__(cls)
+        opened._hold(load_gguf(file, dtype=pick_dtype("auto")), renderer)
+        return opened
+
+    def _hold(self, model: Any, renderer: Renderer) -> None:
+        self.renderer = renderer
         self.model: Any = model.eval()
         self.max_length: int = getattr(model.config.get_text_config(), "max_position_embeddings", 0)
 
@@ -55,7 +68,7 @@ class LocalChatModel:
         done: dict[int, Completion] = {}
         next_up = 0
         for prompt, answer in self.answers(waiting, sampling):
-            done[prompt.index] = self.completion(answer)
+            done[prompt.index] = self.completion(answer, sampling)
             while next_up in done:
                 yield done.pop(next_up)
                 next_up += 1
@@ -81,7 +94,14 @@ class LocalChatModel:
     ) -> Iterator[tuple[Prompt, list[int]]]:
         """Each prompt with its answer's tokens, by the loop that suits the model."""
         if can_decode(self.model):
-            return decode(self.model, prompts, sampling, stop_ids=self.stop_ids, capacity=capacity)
+            return decode(
+                self.model,
+                prompts,
+                sampling,
+                stop_ids=self.stop_ids,
+                capacity=capacity,
+                is_stopped=lambda answer: self.is_stopped(answer, sampling),
+            )
         return self.decode_in_fixed_batches(prompts, sampling, capacity)
 
     def stream(self, prompt: Conversation, sampling: Sampling) -> Generator[str, None, Completion]:
@@ -96,15 +116,21 @@ class LocalChatModel:
             for token in pieces:
                 answered.append(token)
                 text, _ = self.renderer.parse(answered)
-                if len(text) > len(shown) and not text.endswith(UNFINISHED):
-                    yield text[len(shown) :]
-                    shown = text
+                if find_stop(text, sampling.stop) is not None:
+                    break
+                sure = text[: len(text) - num_held(text, sampling.stop)]
+                if len(sure) > len(shown) and not text.endswith(UNFINISHED):
+                    yield sure[len(shown) :]
+                    shown = sure
         finally:
             pieces.stopped.set()
             worker.join()
         if pieces.error:
             raise pieces.error
-        return self.completion(answered)
+        completion = self.completion(answered, sampling)
+        if len(completion.text) > len(shown):
+            yield completion.text[len(shown) :]
+        return completion
 
     def close(self) -> None:
         """Free the model's memory."""
@@ -151,10 +177,27 @@ class LocalChatModel:
         answers: list[list[int]] = output[:, width:].tolist()
         return answers
 
-    def completion(self, token_ids: list[int]) -> Completion:
-        """What the generated tokens say, up to the first that ends the turn."""
+    def is_stopped(self, answer: list[int], sampling: Sampling) -> bool:
+        """Whether one of the texts that end an answer is in it."""
+        return bool(sampling.stop) and find_stop(self.renderer.parse(answer)[0], sampling.stop) is not None
+
+    def completion(self, token_ids: list[int], sampling: Sampling) -> Completion:
+        """What the generated tokens say, up to the first that ends the turn, or to a text that ends it."""
         end = next((i for i, token in enumerate(token_ids) if token in self.stop_ids), None)
         answer = token_ids if end is None else token_ids[: end + 1]
+
+        def text_of(num_tokens: int) -> str:
+            return self.renderer.parse(answer[:num_tokens])[0]
+
+        num_tokens = num_tokens_to_stop(len(answer), text_of, sampling.stop) if sampling.stop else None
+        if num_tokens is not None:
+            text = text_of(num_tokens)
+            return Completion(
+                text=text[: find_stop(text, sampling.stop)],
+                num_tokens=num_tokens,
+                finish_reason="stop",
+                token_ids=tuple(answer[:num_tokens]),
+            )
         text, tool_calls = self.renderer.parse(answer)
         return Completion(
             text=text,

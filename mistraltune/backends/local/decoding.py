@@ -7,7 +7,7 @@ import hashlib
 import inspect
 import itertools
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +25,9 @@ REFILL_SHARE = 8
 
 WORTHWHILE_PREFIX = 16
 """Tokens that all prompts must begin with for them to be computed once; fewer do not pay for the masks they need."""
+
+IsStopped = Callable[[list[int]], bool]
+"""Whether the tokens generated so far are all that is wanted."""
 
 FORWARD_PARAMETERS = {"input_ids", "attention_mask", "position_ids", "past_key_values", "use_cache", "logits_to_keep"}
 
@@ -112,8 +115,14 @@ def can_decode(model: Any) -> bool:
     return all(isinstance(layer, DynamicLayer) for layer in DynamicCache(config=base.config).layers)
 
 
-def decode(
-    model: Any, prompts: Iterable[Prompt], sampling: Sampling, *, stop_ids: Set[int], capacity: Capacity
+def decode(  # noqa: PLR0913 - options by name
+    model: Any,
+    prompts: Iterable[Prompt],
+    sampling: Sampling,
+    *,
+    stop_ids: Set[int],
+    capacity: Capacity,
+    is_stopped: IsStopped = lambda answer: False,
 ) -> Iterator[tuple[Prompt, list[int]]]:
     """Each prompt with the tokens of its answer, the one that ends it included, in the order in which they are done.
 
@@ -125,11 +134,12 @@ def decode(
         sampling: Temperature, nucleus and seed. A sampled answer depends on the seed and on its own prompt alone.
         stop_ids: Tokens that end an answer.
         capacity: Of a batch.
+        is_stopped: Whether something else has ended it.
     """
     waiting = deque(sorted(prompts, key=lambda prompt: -len(prompt.token_ids)))
     while waiting:
         similar = take_similar(waiting, capacity)
-        batch = Batch(model, similar, sampling, stop_ids=stop_ids, capacity=capacity)
+        batch = Batch(model, similar, sampling, stop_ids=stop_ids, capacity=capacity, is_stopped=is_stopped)
         while similar or batch.rows:
             if batch.num_free >= min(len(similar), -(-batch.num_places // REFILL_SHARE)):
                 batch.refill(similar)
@@ -155,14 +165,23 @@ class Batch:
         sampling: See `decode`.
         stop_ids: See `decode`.
         capacity: See `decode`.
+        is_stopped: See `decode`.
     """
 
-    def __init__(
-        self, model: Any, prompts: Sequence[Prompt], sampling: Sampling, *, stop_ids: Set[int], capacity: Capacity
+    def __init__(  # noqa: PLR0913 - options by name
+        self,
+        model: Any,
+        prompts: Sequence[Prompt],
+        sampling: Sampling,
+        *,
+        stop_ids: Set[int],
+        capacity: Capacity,
+        is_stopped: IsStopped,
     ) -> None:
         self.model = model
         self.sampling = sampling
         self.stop_ids = stop_ids
+        self.is_stopped = is_stopped
         longest = max(prompt.longest for prompt in prompts)
         self.num_places = min(len(prompts), capacity.rows_of(longest))
         self.rows: list[Row] = []
@@ -241,8 +260,9 @@ class Batch:
         return list(finished.values())
 
     def is_finished(self, row: Row) -> bool:
-        """Whether the last token ends the answer, by what it is or by its number."""
-        return row.answer[-1] in self.stop_ids or len(row.answer) == row.prompt.max_new_tokens
+        """Whether the last token ends the answer, by what it is, by its number, or by what it completes."""
+        is_over = row.answer[-1] in self.stop_ids or len(row.answer) == row.prompt.max_new_tokens
+        return is_over or self.is_stopped(row.answer)
 
 
 def shared_prefix(sequences: Sequence[list[int]]) -> list[int]:

@@ -127,6 +127,21 @@ def load_base(ref: ModelRef, *, dtype: torch.dtype, attention: str = "sdpa") -> 
         raise ConfigError(f"transformers cannot load {ref.model}: {error}") from error
 
 
+def load_gguf(file: Path, *, dtype: torch.dtype) -> Any:
+    """The model of a GGUF file on its device, its weights unpacked to `dtype`."""
+    from transformers import AutoModelForCausalLM, GgufConfig
+
+    return AutoModelForCausalLM.from_pretrained(
+        file.parent,
+        gguf_file=file.name,
+        dtype=dtype,
+        quantization_config=GgufConfig(dequantize=True),
+        device_map={"": pick_device()},
+        trust_remote_code=False,
+        local_files_only=True,
+    )
+
+
 def quantization_config(ref: ModelRef, folder: Path, *, dtype: torch.dtype) -> Any:
     """How weights are held that are not held as the checkpoint does, in transformers' words; None for as they are.
 

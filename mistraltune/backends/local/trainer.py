@@ -32,8 +32,9 @@ class LocalTrainer:
     def __init__(self, config: LocalTrainConfig) -> None:
         self.config = config
 
-    def estimate(self, train: Sequence[Conversation], run_path: Path) -> dict[str, Any]:
-        """What the training will take of memory and disk, see `EstimatingTrainer`; no weight need be there."""
+    def preview(self, train: Sequence[Conversation], validation: Sequence[Conversation]) -> dict[str, Any]:
+        """What the training will take of `memory` and `disk`, see `Footprint.figures`; no weight need be there."""
+        run_path = Path(self.config.output_dir) / (self.config.run_id or "new")
         base = locate(self.base_ref, with_weights=False)
         return Footprint(self.config, base=base, run_path=run_path, train=train).figures()
 

@@ -189,7 +189,7 @@ def test_a_run_of_each_family_trains_and_answers_with_its_adapters(
     given = [answer.text for answer in model.generate(prompts, sampling)]
     token_ids = [model.renderer.prompt(prompt) for prompt in prompts]
     alone = [model.generate_batch([ids], sampling)[0] for ids in token_ids]
-    assert given == [model.completion(ids).text for ids in alone]
+    assert given == [model.completion(ids, sampling).text for ids in alone]
     assert "".join(model.stream(prompts[0], sampling)) == given[0]
 
 

@@ -84,7 +84,7 @@ for index, overrides in enumerate(cases):
         continue
     config = load_config(LocalTrainConfig, overrides=overrides, options=options | {"run_id": f"run-{index}"}).config
     run = train(LocalBackend(), config)
-    memory = run.metadata["plan"]["footprint"]["memory"]
+    memory = run.metadata["plan"]["memory"]
     print(json.dumps(memory | {"peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}), flush=True)
     os._exit(0)
 """

@@ -35,6 +35,9 @@ class EchoBackend:
 
         return EchoTrainer(config)
 
+    def base(self, config: TrainConfig) -> ModelRef:
+        return ModelRef(backend="echo", model=config.model)
+
     def renderer(self, ref: ModelRef) -> CharacterRenderer:
         from mistraltune_echo.rendering import CharacterRenderer
 

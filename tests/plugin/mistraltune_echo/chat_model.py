@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,8 +31,10 @@ class EchoModel:
             )
 
     def stream(self, prompt: Conversation, sampling: Sampling) -> Iterator[str]:
-        for word in prompt.messages[-1].content.split() * self.repeats:
-            yield f"{word} "
+        text = "".join(f"{word} " for word in prompt.messages[-1].content.split() * self.repeats)
+        for stop in sampling.stop:
+            text = text.partition(stop)[0]
+        yield from re.findall(r"\S+ ?", text)
 
     def close(self) -> None:
         """Nothing is held."""

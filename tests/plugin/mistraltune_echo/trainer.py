@@ -26,6 +26,9 @@ class EchoTrainer:
         self.config: TrainConfig = config
         self.options = config.echo
 
+    def preview(self, train: Sequence[Conversation], validation: Sequence[Conversation]) -> dict[str, object]:
+        return {}
+
     def train(self, train: Sequence[Conversation], validation: Sequence[Conversation], run: RunDir) -> TrainResult:
         started = time.perf_counter()
         first = read_state(run.path)["step"] + 1

@@ -1,0 +1,2 @@
+/** The TypeScript types of an OpenAPI document. */
+export function typesOf(document: object): Promise<string>;

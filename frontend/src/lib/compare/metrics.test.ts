@@ -1,0 +1,25 @@
+import { expect, it } from "vitest";
+import { differencesOf, metricsOf } from "./metrics";
+
+const side = (exact: number) => ({
+  evaluator: "text",
+  eval_sha256: "",
+  num_examples: 10,
+  metrics: { tokens_per_second: 50, exact_match: exact },
+  intervals: { exact_match: { low: exact - 0.1, high: exact + 0.1 } },
+  sampling: {},
+});
+
+it("metrics with an interval come first", () => {
+  expect(metricsOf(side(0.5)).map((line) => line.name)).toEqual(["exact_match", "tokens_per_second"]);
+});
+
+it("a difference is better or worse only where its interval leaves zero out", () => {
+  const verdict = (low: number, high: number) =>
+    differencesOf({ base: side(0.4), fine_tuned: side(0.6), differences: { exact_match: { value: 0.2, interval: { low, high } } }, wins: 1, ties: 0, losses: 0 }).map(
+      (line) => line.verdict,
+    );
+  expect(verdict(0.1, 0.3)).toEqual(["better", null]);
+  expect(verdict(-0.3, -0.1)).toEqual(["worse", null]);
+  expect(verdict(-0.1, 0.3)).toEqual(["unclear", null]);
+});

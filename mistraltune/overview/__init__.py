@@ -1,0 +1,1 @@
+"""Many runs at once: which ones, in what order, and how they differ."""

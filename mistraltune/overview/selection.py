@@ -1,0 +1,129 @@
+"""Runs by their settings and figures: conditions such as `quantization=nf4` and `val_loss<0.5`, and an order."""
+
+from __future__ import annotations
+
+import difflib
+import operator
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+from mistraltune.dotted import flatten, value_at
+from mistraltune.errors import ConfigError
+
+OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
+    "<=": operator.le,
+    ">=": operator.ge,
+    "!=": operator.ne,
+    "=": operator.eq,
+    "<": operator.lt,
+    ">": operator.gt,
+}
+_CONDITION = re.compile(rf"\s*([\w.\-]+)\s*({'|'.join(OPERATORS)})\s*(.*?)\s*", re.DOTALL)
+
+Summary = dict[str, Any]
+"""A run in a line: `run_id`, `status`, `model`, `started_at`, and the mappings `metrics` and `config`."""
+
+
+class Condition(NamedTuple):
+    """What a run must be: the value of `key` compared with `value`."""
+
+    key: str
+    operator: str
+    value: str
+
+    def holds(self, summary: Summary) -> bool:
+        """Whether it holds of a run; of a value that is not there only `!=` does."""
+        found = field(summary, self.key)
+        if found is None:
+            return (self.operator == "=") == (self.value in ("null", "none")) and self.operator in ("=", "!=")
+        pair = as_numbers(found, self.value)
+        if pair:
+            return OPERATORS[self.operator](*pair)
+        return self.operator in ("=", "!=") and OPERATORS[self.operator](spelled(found), self.value)
+
+
+def parse_condition(text: str) -> Condition:
+    """A condition as it is written on a command line.
+
+    Raises:
+        ConfigError: It has no operator or no value.
+    """
+    found = _CONDITION.fullmatch(text)
+    if not found or not found[3]:
+        raise ConfigError(
+            f"--where {text!r} is no condition", hint=f"KEY and VALUE with one of {' '.join(OPERATORS)} between them"
+        )
+    return Condition(*found.groups())
+
+
+def select(
+    summaries: Iterable[Summary],
+    *,
+    conditions: Sequence[Condition] = (),
+    sort: str | None = None,
+    reverse: bool = False,
+) -> list[Summary]:
+    """The runs of which all conditions hold, by the value of `sort`; those that have none come last.
+
+    Raises:
+        ConfigError: A key is none that any run has.
+    """
+    summaries = list(summaries)
+    for key in [*(condition.key for condition in conditions), *([sort] if sort else [])]:
+        refuse_unknown(key, summaries)
+    kept = [summary for summary in summaries if all(condition.holds(summary) for condition in conditions)]
+    if sort is None:
+        return kept[::-1] if reverse else kept
+    valued = [summary for summary in kept if field(summary, sort) is not None]
+    valued.sort(key=lambda summary: rank(field(summary, sort)), reverse=reverse)
+    return valued + [summary for summary in kept if field(summary, sort) is None]
+
+
+def field(summary: Summary, key: str) -> Any:
+    """A run's figure, setting or fact of that name: `val_loss`, `lora.r`, `training.seed`, `status`."""
+    if key in ("run_id", "status", "model", "started_at"):
+        return summary[key]
+    if key in summary["metrics"]:
+        return summary["metrics"][key]
+    return value_at(summary["config"], key)
+
+
+def refuse_unknown(key: str, summaries: Sequence[Summary]) -> None:
+    """Refuse a key that no run has; of no runs nothing is known.
+
+    Raises:
+        ConfigError: Names the nearest key.
+    """
+    known = {"run_id", "status", "model", "started_at"}
+    for summary in summaries:
+        known |= {*summary["metrics"], *flatten(summary["config"])}
+    if not summaries or key in known:
+        return
+    near = [name for name in sorted(known) if name.endswith(f".{key}")] or difflib.get_close_matches(key, known, n=1)
+    raise ConfigError(
+        f"no run has a figure or a setting {key!r}",
+        hint=f"did you mean {near[0]}?" if near else "`mistraltune runs list --json` shows them all",
+    )
+
+
+def as_numbers(found: Any, value: str) -> tuple[float, float] | None:
+    """Both as numbers, where both are."""
+    if isinstance(found, bool) or not isinstance(found, int | float):
+        return None
+    try:
+        return float(found), float(value)
+    except ValueError:
+        return None
+
+
+def spelled(value: Any) -> str:
+    """A value as a configuration spells it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def rank(value: Any) -> tuple[int, float, str]:
+    """What values of mixed kinds are sorted by: numbers first."""
+    if isinstance(value, int | float):
+        return 0, float(value), ""
+    return 1, 0.0, str(value)
