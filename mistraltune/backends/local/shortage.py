@@ -21,7 +21,7 @@ def is_shortage(error: BaseException) -> bool:
 
 
 @contextmanager
-def explaining_shortage(doing: Callable[[], str], *, advice: str) -> Iterator[None]:
+def explaining_shortage(doing: Callable[[], str], *, advice: Callable[[], str]) -> Iterator[None]:
     """Tell of memory that ran out.
 
     Args:
@@ -38,5 +38,5 @@ def explaining_shortage(doing: Callable[[], str], *, advice: str) -> Iterator[No
             raise
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ConfigError(
-            f"out of memory {doing()}: {reason}", hint=advice or "take a smaller model, or shorter rows"
+            f"out of memory {doing()}: {reason}", hint=advice() or "take a smaller model, or shorter rows"
         ) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -29,12 +30,12 @@ def warm_up(trainer: RunTrainer, train: Sequence[Conversation]) -> None:
     batch = trainer._prepare_inputs(trainer.data_collator([{"row": row} for row in rows]))
     count = (batch["labels"] != IGNORED).sum()
     trainer.run.emit("phase", phase="warm_up", text=f"trying the longest batch: {batch['input_ids'].numel():,} tokens")
-    totals, num_correct = dict(trainer.totals), trainer.num_correct
+    counts, trainer.unlogged = trainer.unlogged, replace(trainer.unlogged)
     devices = [trainer.args.device] if trainer.args.device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices):
         trainer.training_step(trainer.model_wrapped, batch, count)
     trainer.model_wrapped.zero_grad()
-    trainer.totals, trainer.num_correct = totals, num_correct
+    trainer.unlogged = counts
 
 
 def longest_rows(train: Sequence[Conversation], num_rows: int) -> list[int]:

@@ -18,7 +18,7 @@ from mistraltune.errors import ConfigError
     ],
 )
 def test_a_shortage_is_told_with_its_place_and_advice(error: Exception, reason: str) -> None:
-    with pytest.raises(ConfigError) as told, explaining_shortage(lambda: "in step 7", advice="lower it"):
+    with pytest.raises(ConfigError) as told, explaining_shortage(lambda: "in step 7", advice=lambda: "lower it"):
         raise error
     assert told.value.message.startswith(f"out of memory in step 7: {reason}")
     assert "\n" not in told.value.message
@@ -29,6 +29,6 @@ def test_a_shortage_is_told_with_its_place_and_advice(error: Exception, reason: 
 def test_torchs_own_shortage_on_a_cpu_is_known_by_its_words() -> None:
     with (
         pytest.raises(ConfigError, match="out of memory while loading"),
-        explaining_shortage(lambda: "while loading", advice=""),
+        explaining_shortage(lambda: "while loading", advice=str),
     ):
         torch.empty(2**60)
