@@ -7,13 +7,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mistraltune.cli.completion import complete_model
 from mistraltune.cli.console import JsonOption, note, print_json, show, stderr
 
 if TYPE_CHECKING:
     from mistraltune.interfaces import ChatModel
 
 ModelOption = Annotated[
-    str, typer.Option("--model", help="A run, adapter or model directory, a Hub id, or quickstart.", show_default=False)
+    str,
+    typer.Option(
+        "--model",
+        help="A run, adapter or model directory, a Hub id, or quickstart.",
+        show_default=False,
+        autocompletion=complete_model,
+    ),
 ]
 System = Annotated[str, typer.Option("--system", help="System prompt.")]
 MaxNewTokens = Annotated[int, typer.Option("--max-new-tokens", min=1, help="Longest answer, in tokens.")]
