@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
+import re
 import shutil
 from pathlib import Path
+from zipfile import ZipFile
 
 import nox
 
@@ -35,10 +38,19 @@ QUIET = {
 }
 
 
+WITHOUT_CONSOLE = {"MISTRALTUNE_SKIP_CONSOLE": "1"}
+"""Spares every session that does not look at the console the minute that building it takes."""
+
+WITH_CONSOLE = {"MISTRALTUNE_SKIP_CONSOLE": ""}
+
+MAX_FIRST_LOAD = 160_000
+"""Bytes of JavaScript, gzipped, that a page of the console may load at first."""
+
+
 def install(session: nox.Session, *groups: str) -> None:
     """Install the project as its users do, with the tested versions, and what the session needs beside it."""
     needs = nox.project.dependency_groups(GROUPS, *groups)
-    session.install(*CONSTRAINTS, *needs, ".")
+    session.install(*CONSTRAINTS, *needs, ".", env=WITHOUT_CONSOLE)
 
 
 @nox.session
@@ -83,7 +95,7 @@ def faults(session: nox.Session) -> None:
     """Every kill, damage and full disk there is (about half an hour); what held goes into tests/faults.md."""
     install(session, "test")
     env = QUIET | {"OMP_NUM_THREADS": "1", "MISTRALTUNE_FAULTS": "all"}
-    places = ["tests/faults", "tests/serve/test_store.py", "tests/serve/test_restart.py"]
+    places = ["tests/faults", "tests/serve", "tests/test_static_gate.py"]
     session.run("pytest", *(session.posargs or places), env=env)
 
 
@@ -93,6 +105,42 @@ def bench(session: nox.Session) -> None:
     install(session, "bench")
     for name in session.posargs or BENCHMARKS:
         session.run("python", f"benchmarks/{name}.py", env=QUIET | {"PIP_NO_INPUT": "1"})
+
+
+@nox.session
+def frontend(session: nox.Session) -> None:
+    """The console: types made anew, style, types, logic, build and its size, then used in a real browser.
+
+    Takes Node 20 or later, npm, and Chromium; pictures of every page are left in `outputs/console/`.
+    """
+    install(session, "test", "browser")
+    folder = ROOT / "frontend"
+    made = [folder / "openapi.json", folder / "src" / "lib" / "api" / "schema.d.ts"]
+    with session.chdir(folder):
+        session.run("npm", "ci", "--no-audit", "--no-fund", external=True)
+        before = [path.read_bytes() for path in made]
+        session.run("npm", "run", "types", external=True)
+        if before != [path.read_bytes() for path in made]:
+            session.error("the console's types were stale: commit what `npm run types` has made of them")
+        for script in ("lint", "typecheck", "test", "build"):
+            session.run("npm", "run", script, external=True)
+    for page, size in sorted(first_loads(folder / "out").items(), key=lambda item: -item[1]):
+        session.log(f"{page}: {size / 1000:.0f} kB of JavaScript at first")
+        if size > MAX_FIRST_LOAD:
+            session.error(f"{page} loads more than {MAX_FIRST_LOAD / 1000:.0f} kB")
+    env = QUIET | {"OMP_NUM_THREADS": "1", "MISTRALTUNE_CHROMIUM": shutil.which("chromium") or ""}
+    session.run("pytest", "tests/console", *session.posargs, env=env)
+
+
+def first_loads(site: Path) -> dict[str, int]:
+    """For each page of a built console, the gzipped bytes of all scripts that it names."""
+    sizes = {}
+    for page in site.rglob("index.html"):
+        names = set(re.findall(r'<script[^>]* src="/([^"]+)"(?![^>]*nomodule)', page.read_text(), re.IGNORECASE))
+        sizes["/" + page.parent.relative_to(site).as_posix()] = sum(
+            len(gzip.compress((site / name).read_bytes())) for name in names
+        )
+    return sizes
 
 
 @nox.session
@@ -113,14 +161,19 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def build(session: nox.Session) -> None:
-    """The wheel, installed with pipx into an empty place, does the quickstart there."""
+    """The wheel, made of the source distribution without Node and installed with pipx, does the quickstart."""
     session.install(*CONSTRAINTS, "build", "pipx")
     place = Path(session.create_tmp()).resolve()
     for leftover in place.iterdir():  # of an earlier run: the place must be empty
         shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
     dist = place / "dist"
-    session.run("python", "-m", "build", "--wheel", "--outdir", str(dist), ".")
+    session.run("python", "-m", "build", "--sdist", "--outdir", str(dist), ".", env=WITH_CONSOLE)
+    (source,) = dist.glob("*.tar.gz")
+    without_node = {**WITH_CONSOLE, "PATH": session.bin}
+    session.run("python", "-m", "pip", "wheel", "--no-deps", "-w", str(dist), str(source), env=without_node)
     (wheel,) = dist.glob("*.whl")
+    if "mistraltune/_shipped/console/index.html" not in ZipFile(wheel).namelist():
+        session.error("the wheel is without the console; building it takes Node 20 or later and npm")
     env = {
         **QUIET,
         "PIPX_HOME": str(place / "pipx"),

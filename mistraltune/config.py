@@ -167,7 +167,7 @@ class TrainingConfig(Config):
     batch_size: Annotated[int, Field(ge=1, le=65_536)] = 4
     """Conversations in one micro-step on one device."""
     gradient_accumulation_steps: Annotated[int, Field(ge=1, le=65_536)] = 4
-    """Micro-steps per optimizer step."""
+    """Micro-steps per optimizer step: a step takes batch_size x this x devices conversations."""
     packing: bool = True
     """Lay the conversations of a micro-step end to end, attention kept apart, instead of padding each of them."""
     logging_steps: Annotated[int, Field(ge=1, le=MAX_COUNT)] = 10
@@ -189,13 +189,14 @@ class TrainingConfig(Config):
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 42
     """Seed of the order of rows, of dropout and of the adapters' initial weights."""
 
-    def steps_per_epoch(self, *, num_rows: int) -> int:
+    def steps_per_epoch(self, *, num_rows: int, num_devices: int = 1) -> int:
         """Optimizer steps of one pass; its last, smaller step counts like any other."""
-        return math.ceil(num_rows / (self.batch_size * self.gradient_accumulation_steps))
+        return math.ceil(num_rows / (self.batch_size * self.gradient_accumulation_steps * num_devices))
 
-    def num_steps(self, *, num_rows: int) -> int:
+    def num_steps(self, *, num_rows: int, num_devices: int = 1) -> int:
         """Optimizer steps of the whole run."""
-        return self.max_steps or math.ceil(self.epochs * self.steps_per_epoch(num_rows=num_rows))
+        steps_per_epoch = self.steps_per_epoch(num_rows=num_rows, num_devices=num_devices)
+        return self.max_steps or math.ceil(self.epochs * steps_per_epoch)
 
 
 class LoraConfig(Config):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from enum import IntEnum
-from typing import Any, ClassVar
+from typing import Any
 
 
 class ExitCode(IntEnum):
@@ -33,7 +33,7 @@ class MistralTuneError(Exception):
         details: Facts for `--json` readers, such as the findings of a data check.
     """
 
-    exit_code: ClassVar[ExitCode] = ExitCode.USAGE
+    exit_code: ExitCode = ExitCode.USAGE
 
     def __init__(self, message: str, *, hint: str = "", details: dict[str, Any] | None = None) -> None:
         super().__init__(message)
@@ -86,6 +86,18 @@ class LockedError(MistralTuneError):
     """Another process holds the run directory."""
 
     exit_code = ExitCode.LOCKED
+
+
+class OtherProcessFailed(MistralTuneError):  # noqa: N818 - the error is the other's
+    """Another process of the same training failed, and has told the user; this one ends with its exit code, silently.
+
+    Attributes:
+        exit_code: The other's.
+    """
+
+    def __init__(self, message: str, *, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = ExitCode(exit_code)
 
 
 class Stopped(MistralTuneError):  # noqa: N818 - a stop is an outcome, not a fault

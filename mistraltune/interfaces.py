@@ -7,6 +7,7 @@ one in tests/plugin.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
@@ -17,7 +18,7 @@ from mistraltune.config import TrainConfig
 from mistraltune.data.conversation import Conversation, ToolCall
 from mistraltune.data.rendered import Rendered
 from mistraltune.results import EvalReport, ModelRef, TrainResult
-from mistraltune.runs import RunDir
+from mistraltune.runs import Event, RunDir
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,11 @@ class Renderer(Protocol):
 
 
 class ChatModel(Protocol):
-    """Answers conversations. Used alike by eval, compare and serve."""
+    """Answers conversations. Used alike by eval, compare and serve.
+
+    A model elsewhere may have two attributes more: `usage`, tokens so far by kind, of which a report takes up what its
+    evaluation added; and `on_wait`, which is set to a function that hears why answers are late.
+    """
 
     def generate(self, prompts: Sequence[Conversation], sampling: Sampling) -> Iterator[Completion]:
         """One completion per prompt, in order."""
@@ -216,6 +221,49 @@ class Backend(Protocol):
 
     def revision(self, ref: ModelRef) -> str:
         """What pins the weights behind `ref`, as well as can be: a commit, a fingerprint of files, an API's address."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """Which processes a training shall have.
+
+    Attributes:
+        launcher: Whose launcher starts them.
+        num_processes: How many, over all machines; None lets the launcher's configuration or the GPUs decide.
+        accelerate_config: accelerate's own configuration file: machines, their address, GPUs.
+    """
+
+    launcher: Literal["torchrun", "accelerate"]
+    num_processes: int | None = None
+    accelerate_config: str | None = None
+
+
+class LaunchingBackend(Backend, Protocol):
+    """A backend that trains in several processes, one a device."""
+
+    def count_processes(self, launch: Launch) -> int:
+        """How many processes `launch` means.
+
+        Raises:
+            ConfigError: Nobody says how many, or a configuration asks for what cannot be done.
+        """
+        ...
+
+    def launch(self, launch: Launch, arguments: Sequence[str]) -> None:
+        """Run `mistraltune` with `arguments` in several processes, to the end.
+
+        Raises:
+            OtherProcessFailed: They failed or were stopped, and have said so.
+        """
+        ...
+
+    def leading(self) -> AbstractContextManager[None]:
+        """Around all that the first process does, so that the others learn how it ends."""
+        ...
+
+    def follow(self, *, on_event: Callable[[Event], None], should_stop: Callable[[], bool]) -> None:
+        """What every other process does: wait for the first one's task, and train it with the others."""
         ...
 
 

@@ -47,8 +47,18 @@ class RunDir:
         *,
         on_event: Callable[[Event], None] = lambda event: None,
         should_stop: Callable[[], bool] = lambda: False,
+        keeps_metrics: bool = True,
     ) -> None:
+        """Nothing is read or written yet.
+
+        Args:
+            path: The directory.
+            on_event: Hears what happens, see `emit`.
+            should_stop: Asked by the trainer after every step.
+            keeps_metrics: Whether `emit` writes; of the processes that train together, one does.
+        """
         self.path = path
+        self._keeps_metrics = keeps_metrics
         self._on_event = on_event
         self._should_stop = should_stop
         self._lock = RunLock(path)
@@ -266,7 +276,7 @@ class RunDir:
             fields: JSON-like; losses in nats per trained token, finite.
         """
         entry: Event = {"event": event, **fields}
-        if event in METRIC_EVENTS:
+        if event in METRIC_EVENTS and self._keeps_metrics:
             path = self.path / "metrics.jsonl"
             with naming_failed_writes(path), path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(entry) + "\n")

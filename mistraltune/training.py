@@ -39,6 +39,7 @@ class Plan:
             elsewhere, all of them.
         validation: Likewise, for the validation loss.
         overlap: Rows that both share, where there are validation rows; there are such rows only where they are allowed.
+        num_devices: Devices that share each step, one a process.
         num_steps: Optimizer steps; None where only the place that renders the rows can count them.
         preview: What the trainer says of the run beforehand.
         trainer: Has not refused the configuration.
@@ -50,6 +51,7 @@ class Plan:
     train: Fitted | ConversationFile
     validation: Fitted | ConversationFile | None
     overlap: SharedRows | None
+    num_devices: int
     num_steps: int | None
     preview: dict[str, Any]
     trainer: Trainer
@@ -58,6 +60,7 @@ class Plan:
         """The plan as JSON-like figures, for `--dry-run` and the run's metadata."""
         return {
             "run_dir": str(self.path),
+            "num_devices": self.num_devices,
             "num_steps": self.num_steps,
             "train": self.train.statistics(),
             "validation": self.validation.statistics() if self.validation else None,
@@ -70,6 +73,7 @@ def train(  # noqa: PLR0913 - options by name
     backend: Backend,
     config: TrainConfig,
     *,
+    num_devices: int = 1,
     must_exist: bool = False,
     allow_changed: Sequence[str] = (),
     allow_overlap: bool = False,
@@ -83,6 +87,7 @@ def train(  # noqa: PLR0913 - options by name
     Args:
         backend: Does the training.
         config: Everything that decides the run.
+        num_devices: Devices that share each step; where there are several, this process leads the others.
         must_exist: Insist that the run was begun before (`--resume`).
         allow_changed: Fields of the run's identity that may differ from those it was begun with.
         allow_overlap: Train though validation rows stand in the training data too; their number is recorded.
@@ -95,7 +100,14 @@ def train(  # noqa: PLR0913 - options by name
         LockedError: Another process works on the run.
         Stopped: `should_stop` said so; a checkpoint is saved.
     """
-    plan = make_plan(backend, config, must_be_free=True, allow_overlap=allow_overlap, on_event=on_event)
+    plan = make_plan(
+        backend,
+        config,
+        num_devices=num_devices,
+        must_be_free=True,
+        allow_overlap=allow_overlap,
+        on_event=on_event,
+    )
     run = RunDir(plan.path, on_event=on_event, should_stop=should_stop)
     if must_exist and not run.metadata:
         raise ConfigError(f"there is no run to resume at {plan.path}", hint="leave out --resume to start it")
@@ -118,10 +130,11 @@ def train(  # noqa: PLR0913 - options by name
     return run
 
 
-def make_plan(
+def make_plan(  # noqa: PLR0913 - options by name
     backend: Backend,
     config: TrainConfig,
     *,
+    num_devices: int = 1,
     must_be_free: bool = False,
     allow_overlap: bool = False,
     on_event: Listener = lambda event: None,
@@ -131,6 +144,7 @@ def make_plan(
     Args:
         backend: Will do the training.
         config: Everything that decides the run.
+        num_devices: Devices that share each step.
         must_be_free: Refuse a run that another process works on, before the rows are rendered.
         allow_overlap: Count rows that training and validation data share instead of refusing them.
         on_event: Hears what happens.
@@ -180,15 +194,18 @@ def make_plan(
     preview = trainer.preview(train_rows, val_rows or ())
     for warning in preview.get("warnings", ()):
         on_event({"event": "note", "text": f"warning: {warning}"})
+    num_steps = config.training.num_steps(num_rows=len(train_rows), num_devices=num_devices)
     return Plan(
         config=config,
         path=path,
-        # Not in the run's name: after an upgrade the same command finds its run, and is told what differs.
-        identity=identity | ({"libraries": library_majors()} if renderer else {}),
+        # Not in the run's name: after an upgrade, or on fewer devices, the same command finds its run, and is told what
+        # differs.
+        identity=identity | ({"num_devices": num_devices, "libraries": library_majors()} if renderer else {}),
         train=train_rows,
         validation=val_rows,
         overlap=overlap,
-        num_steps=config.training.num_steps(num_rows=len(train_rows)) if renderer else config.training.max_steps,
+        num_devices=num_devices,
+        num_steps=num_steps if renderer else config.training.max_steps,
         preview=preview,
         trainer=trainer,
     )

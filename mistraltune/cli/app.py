@@ -31,7 +31,7 @@ from mistraltune.cli import (
     train_api,
 )
 from mistraltune.cli.signals import stop_on_signals
-from mistraltune.errors import ConfigError, ExitCode, MistralTuneError, Stopped
+from mistraltune.errors import ConfigError, ExitCode, MistralTuneError, OtherProcessFailed, Stopped
 from mistraltune.publishing import DISK_ERRORS
 
 STORY = (
@@ -104,6 +104,10 @@ def main() -> None:
         refuse_empty_arguments(sys.argv[1:])
         with stop_on_signals():
             code = app(standalone_mode=False)
+    except OtherProcessFailed as error:  # it has told
+        code = error.exit_code
+        if code > 128:
+            end_by_signal(code - 128)
     except MistralTuneError as error:
         code = 128 + error.signal_number if isinstance(error, Stopped) else error.exit_code
         report_error(error.message, hint=error.hint, code=code, details=error.details, as_json=wants_json)

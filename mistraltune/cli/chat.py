@@ -17,7 +17,7 @@ ModelOption = Annotated[
     str,
     typer.Option(
         "--model",
-        help="A run, adapter or model directory, a Hub id, or quickstart.",
+        help="A run, adapter or model directory, a Hub id, quickstart, or api:ID[@ENDPOINT].",
         show_default=False,
         autocompletion=complete_model,
     ),
@@ -122,4 +122,7 @@ def open_model(name: str) -> ChatModel:
 
     ref = find_model(name)
     note(f"loading {ref} ...")
-    return get_backend(ref.backend).chat_model(ref)
+    model = get_backend(ref.backend).chat_model(ref)
+    if hasattr(model, "on_wait"):
+        model.on_wait = note
+    return model

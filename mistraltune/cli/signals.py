@@ -12,6 +12,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from mistraltune.errors import Stopped
+from mistraltune.launched import is_launched
 
 if TYPE_CHECKING:
     from mistraltune.runs import Event
@@ -41,10 +42,10 @@ class StopRequest:
             self.can_wait = event["event"] == "begin"
 
     def handle(self, number: int, frame: FrameType | None) -> None:
-        """Note the signal; the next one has its ordinary effect."""
+        """Note the signal; the next one has its ordinary effect, unless a launcher may have passed on the same one."""
         self.signal_number = number
         for each in heeded_signals():
-            signal.signal(each, signal.SIG_DFL)
+            signal.signal(each, signal.SIG_IGN if is_launched() else signal.SIG_DFL)
         if not self.can_wait:
             raise Stopped("stopped", hint="the same command goes on from what is finished")
 

@@ -8,10 +8,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from mistraltune import launched
 from mistraltune.cli.completion import complete_config, complete_model
 from mistraltune.cli.console import JsonOption, note, print_json, show
+from mistraltune.cli.launching import (
+    AccelerateConfig,
+    Launcher,
+    NumProcesses,
+    count_devices,
+    follow,
+    leading,
+    read_launch,
+    start,
+)
 
 if TYPE_CHECKING:
+    from mistraltune.interfaces import Launch
     from mistraltune.runs import RunDir
     from mistraltune.training import Plan
 
@@ -111,29 +123,38 @@ def local(
     allow_changed: AllowChanged = None,
     allow_overlap: AllowOverlap = False,
     dry_run: DryRun = False,
+    launcher: Launcher = None,
+    num_processes: NumProcesses = None,
+    accelerate_config: AccelerateConfig = None,
     as_json: JsonOption = False,
 ) -> None:
     """Fine-tune on this machine by LoRA or QLoRA.
 
     The same command again continues an unfinished run and leaves a finished one untouched. Ctrl-C saves a checkpoint.
     """
-    run_backend(
-        "local",
-        files=[config, lora],
-        overrides=overrides,
-        options={
-            "model": model,
-            "data.train_file": train_file,
-            "data.val_file": val_file,
-            "output_dir": output_dir,
-            "run_id": run_id,
-        },
-        must_exist=resume,
-        allow_changed=allow_changed,
-        allow_overlap=allow_overlap,
-        dry_run=dry_run,
-        as_json=as_json,
-    )
+    launch = read_launch(launcher, num_processes, accelerate_config)
+    if launched.rank() > 0:
+        follow()
+        return
+    with leading():
+        run_backend(
+            "local",
+            files=[config, lora],
+            overrides=overrides,
+            options={
+                "model": model,
+                "data.train_file": train_file,
+                "data.val_file": val_file,
+                "output_dir": output_dir,
+                "run_id": run_id,
+            },
+            must_exist=resume,
+            allow_changed=allow_changed,
+            allow_overlap=allow_overlap,
+            dry_run=dry_run,
+            launch=launch,
+            as_json=as_json,
+        )
 
 
 def plugin_command(backend: str) -> Callable[..., None]:
@@ -184,10 +205,11 @@ def run_backend(
     allow_changed: list[str] | None,
     allow_overlap: bool,
     dry_run: bool,
+    launch: Launch | None = None,
     as_json: bool,
 ) -> None:
-    """Load the configuration, then plan or train with the backend called `name`."""
-    if not as_json:
+    """Load the configuration, then plan or train with the backend called `name`, or have several processes do so."""
+    if not as_json and not launched.is_launched():
         note(f"mistraltune train {name}: reading the configuration ...")
     from mistraltune.cli.progress import RunProgress
     from mistraltune.cli.signals import stop_on_signals
@@ -203,6 +225,10 @@ def run_backend(
         overrides=overrides or [],
         options=options,
     ).config
+    if launch and not dry_run and not launched.is_launched():
+        start(launch)
+        return
+    num_devices = count_devices(launch)
     with stop_on_signals() as stop, RunProgress(as_json=as_json) as progress:
 
         def on_event(event: dict[str, Any]) -> None:
@@ -210,11 +236,12 @@ def run_backend(
             progress(event)
 
         if dry_run:
-            plan = make_plan(backend, config, allow_overlap=allow_overlap, on_event=on_event)
+            plan = make_plan(backend, config, num_devices=num_devices, allow_overlap=allow_overlap, on_event=on_event)
         else:
             run = train(
                 backend,
                 config,
+                num_devices=num_devices,
                 must_exist=must_exist,
                 allow_changed=allow_changed or (),
                 allow_overlap=allow_overlap,
@@ -240,7 +267,8 @@ def show_plan(plan: Plan, *, as_json: bool) -> None:
     for name, figures in (("training", summary["train"]), ("validation", summary["validation"])):
         if figures:
             show(describe_data(name, figures))
-    show(f"steps: {plan.num_steps or 'as the API counts them'}")
+    devices = f" on {plan.num_devices} devices" if plan.num_devices > 1 else ""
+    show(f"steps: {plan.num_steps or 'as the API counts them'}{devices}")
     for upload in summary.get("uploads", ()):
         show(f"upload: {upload['file']}, {upload['num_rows']:,} rows, {upload['num_bytes']:,} bytes")
     if "endpoint" in summary:
@@ -257,5 +285,7 @@ def show_run(run: RunDir, *, as_json: bool) -> None:
     show(f"run directory: {run.path}")
     if run.status != "finished":
         show(f"status: {run.status}")
+    elif not run.model.adapter:  # the run directory names it, and so does this, wherever a model is asked for
+        show(f"model: {run.model}")
     for name, value in metrics.items():
         show(f"  {name}: {value}")

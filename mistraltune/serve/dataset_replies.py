@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import groupby
+from pathlib import Path
 from typing import Any, Literal, NotRequired
 
 from typing_extensions import TypedDict
 
 from mistraltune.data.conversation import Conversation, Message
 from mistraltune.data.findings import Finding
+from mistraltune.data.lines import display_name
 from mistraltune.data.rendered import Rendered
 from mistraltune.data.statistics import DataStatistics
 from mistraltune.data.validating import FileReport
 from mistraltune.interfaces import Renderer
 from mistraltune.serve.files import FileReply
-from mistraltune.serve.records import Status
+from mistraltune.serve.records import FileRecord, Status
 
 
 class FindingReply(TypedDict):
@@ -84,6 +87,26 @@ class StatisticsReply(TypedDict):
     refused: list[FindingReply]
     rows_per_step: int
     steps_per_epoch: int
+
+
+class NearPairReply(TypedDict):
+    """Two rows that say nearly the same; `similarity` is that of their shingles, 0 to 1."""
+
+    row: int
+    line: int
+    earlier_row: int
+    earlier_line: int
+    similarity: float
+
+
+class NearDuplicatesReply(TypedDict):
+    """Rows that say nearly what an earlier row says; the first pairs, rows counted from 1."""
+
+    file_id: str
+    threshold: float
+    num_rows: int
+    num_near_rows: int
+    pairs: list[NearPairReply]
 
 
 class RowToolCall(TypedDict):
@@ -186,17 +209,21 @@ def describe_finding(finding: Finding) -> FindingReply:
     }
 
 
-def describe_report(file_id: str, report: FileReport) -> ReportReply:
-    """A whole report."""
+def describe_report(file: FileRecord, report: FileReport) -> ReportReply:
+    """A whole report; where it speaks of the file, by the name that its owner knows."""
     findings = report.findings
+    name = display_name(Path(file.filename))
     return {
-        "file_id": file_id,
+        "file_id": file.id,
         "format": report.format,
         "num_rows": report.num_rows,
         "num_errors": findings.num_errors,
         "num_warnings": findings.num_warnings,
         "num_hidden": findings.num_hidden,
-        "findings": [describe_finding(finding) for finding in (*findings.errors, *findings.warnings)],
+        "findings": [
+            describe_finding(replace(finding, message=finding.message.replace(report.file, name)))
+            for finding in (*findings.errors, *findings.warnings)
+        ],
     }
 
 

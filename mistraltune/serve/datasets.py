@@ -20,6 +20,7 @@ from pydantic import Field
 from mistraltune.data.converting import convert_file
 from mistraltune.data.fitting import Reopening
 from mistraltune.data.lines import display_name
+from mistraltune.data.near_duplicates import NearPair, near_pairs
 from mistraltune.data.reading import ConversationFile
 from mistraltune.data.rendered import RowError
 from mistraltune.data.splitting import split_file
@@ -32,6 +33,7 @@ from mistraltune.results import ModelRef
 from mistraltune.serve.dataset_replies import (
     ConversionReply,
     FileUse,
+    NearDuplicatesReply,
     ReportReply,
     RowList,
     RowReply,
@@ -55,6 +57,9 @@ from mistraltune.serve.uploads import Upload
 
 MAX_ROWS = 50
 """Rows of one reply."""
+
+MAX_PAIRS = 200
+"""Nearly equal rows of one reply."""
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 ModelName = Annotated[str, Query(max_length=200, description="Public name of the model whose tokens are meant.")]
@@ -116,6 +121,34 @@ class Datasets:
 
         key = ("statistics", file.id, ref.model_dump_json(), max_length, rows_per_step)
         return self._studies.get(key, find_out)
+
+    def near_duplicates(self, file: FileRecord, threshold: float) -> NearDuplicatesReply:
+        """The rows of a file that say nearly what an earlier row says."""
+        return self._studies.get(("near", file.id, threshold), lambda: self.find_near(file, threshold))
+
+    def find_near(self, file: FileRecord, threshold: float) -> NearDuplicatesReply:
+        """Compare the rows of a file; each that is nearly equal to others is told with the one most like it."""
+        opened = self.open(file)
+        nearest: dict[int, NearPair] = {}
+        for pair in near_pairs(opened, threshold):
+            nearest.setdefault(pair.row, pair)
+        shown = list(nearest.values())[:MAX_PAIRS]
+        return {
+            "file_id": file.id,
+            "threshold": threshold,
+            "num_rows": len(opened),
+            "num_near_rows": len(nearest),
+            "pairs": [
+                {
+                    "row": pair.row + 1,
+                    "line": line_of(opened[pair.row].source),
+                    "earlier_row": pair.earlier + 1,
+                    "earlier_line": line_of(opened[pair.earlier].source),
+                    "similarity": round(pair.similarity, 4),
+                }
+                for pair in shown
+            ],
+        }
 
     def rows(self, file: FileRecord, *, offset: int, limit: int, model: str | None) -> RowList:
         """Some rows of a file, and what a model reads of them.
@@ -264,7 +297,8 @@ def dataset_routes(datasets: Datasets) -> APIRouter:
     @routes.get("/report")
     def report(file_id: str) -> ReportReply:
         """What a check finds in a file, line by line, and what to do about it."""
-        return describe_report(file_id, datasets.report(find(file_id)))
+        file = find(file_id)
+        return describe_report(file, datasets.report(file))
 
     @routes.get("/statistics")
     def statistics(
@@ -276,6 +310,11 @@ def dataset_routes(datasets: Datasets) -> APIRouter:
         """Rows, duplicates, tokens and their lengths, as a model counts them."""
         found = datasets.statistics(find(file_id), model, max_length=max_length, rows_per_step=rows_per_step)
         return describe_statistics(file_id, model, found)
+
+    @routes.get("/near-duplicates")
+    def near_duplicates(file_id: str, threshold: Annotated[float, Query(ge=0.5, le=1)] = 0.9) -> NearDuplicatesReply:
+        """Rows that say nearly what an earlier row says, each with the one most like it."""
+        return datasets.near_duplicates(find(file_id), threshold)
 
     @routes.get("/rows")
     def rows(

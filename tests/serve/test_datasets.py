@@ -72,6 +72,7 @@ def test_a_report_lists_what_is_odd_line_by_line(http: TestClient) -> None:
     assert (report["num_rows"], report["num_errors"], report["num_warnings"], report["format"]) == (5, 0, 2, "messages")
     assert [(each["line"], each["rule"]) for each in report["findings"]] == [(4, "duplicate"), (5, "duplicate")]
     assert not any(each["is_error"] for each in report["findings"])
+    assert report["findings"][0]["message"] == "the same row as odd.jsonl:1"
 
 
 def test_statistics_count_as_the_model_does(http: TestClient) -> None:
@@ -87,6 +88,19 @@ def test_statistics_count_as_the_model_does(http: TestClient) -> None:
     assert [each["line"] for each in found["too_long"]] == list(range(1, 21))
     assert found["steps_per_epoch"] == 2
     assert http.get(f"/api/files/{file}/statistics", params={"model": "nowhere"}).status_code == 404
+
+
+def test_rows_that_say_nearly_the_same_are_found(http: TestClient) -> None:
+    words = " ".join(f"word{number}" for number in range(60))
+    apart = " ".join(f"other{number}" for number in range(60))
+    rows_of = [row(("user", text), ("assistant", "Yes.")) for text in (words, apart, f"{words} more")]
+    file = upload(http, rows_of[0] + rows_of[1] + b"\n" + rows_of[2], "near.jsonl")
+    found = ok(http, "GET", f"/api/files/{file}/near-duplicates", params={"threshold": 0.8})
+    assert (found["num_rows"], found["num_near_rows"]) == (3, 1)
+    (pair,) = found["pairs"]
+    assert (pair["row"], pair["line"], pair["earlier_row"], pair["earlier_line"]) == (3, 4, 1, 1)
+    assert 0.8 <= pair["similarity"] < 1
+    assert http.get(f"/api/files/{file}/near-duplicates", params={"threshold": 0}).status_code == 422
 
 
 def test_rows_show_what_is_trained_and_what_is_not(http: TestClient) -> None:
@@ -164,7 +178,7 @@ def test_before_a_file_is_deleted_it_says_what_was_made_with_it(http: TestClient
     assert ok(http, "GET", f"/api/files/{other}/uses")["num_open"] == 0
 
 
-@pytest.mark.parametrize("rest", ["report", "statistics?model=x", "rows", "uses"])
+@pytest.mark.parametrize("rest", ["report", "statistics?model=x", "near-duplicates", "rows", "uses"])
 def test_an_unknown_file_is_not_found(http: TestClient, rest: str) -> None:
     for name in ("nowhere", "..", "%2e%2e%2fjobs"):
         assert http.get(f"/api/files/{name}/{rest}").status_code in (404, 405)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
@@ -12,10 +14,9 @@ from mistraltune.config import Config, TrainConfig
 from mistraltune.results import QUICKSTART, ModelRef
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from mistraltune.data.conversation import Conversation
-    from mistraltune.interfaces import ChatModel, Renderer, SharedBase, Trainer
+    from mistraltune.interfaces import ChatModel, Launch, Renderer, SharedBase, Trainer
+    from mistraltune.runs import Event
 
 # TRL reports each training to the Hub unless this is set before huggingface_hub is first imported.
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
@@ -56,6 +57,30 @@ class LocalBackend:
         local_config = LocalTrainConfig.model_validate(config.model_dump())
         refuse_missing_trackers(local_config)
         return LocalTrainer(local_config)
+
+    def count_processes(self, launch: Launch) -> int:
+        """The processes of `launch`; the visible GPUs where it leaves that open."""
+        from mistraltune.backends.local.launching import count_processes
+
+        return count_processes(launch)
+
+    def launch(self, launch: Launch, arguments: Sequence[str]) -> None:
+        """`mistraltune` with `arguments` in several processes."""
+        from mistraltune.backends.local.launching import run_launcher
+
+        run_launcher(launch, arguments)
+
+    def leading(self) -> AbstractContextManager[None]:
+        """Around the process with rank 0."""
+        from mistraltune.backends.local.trainer import leading
+
+        return leading()
+
+    def follow(self, *, on_event: Callable[[Event], None], should_stop: Callable[[], bool]) -> None:
+        """What a process with another rank does."""
+        from mistraltune.backends.local.trainer import follow
+
+        follow(on_event=on_event, should_stop=should_stop)
 
     def base(self, config: TrainConfig) -> ModelRef:
         """The model of `config`, a model directory by its absolute path."""

@@ -44,7 +44,7 @@ def lay_out(sequences: Sequence[Rendered], *, pass_length: int) -> Batch:
     """Sequences end to end on one line, in the order in which they share passes through the model.
 
     Args:
-        sequences: Those of one micro-step.
+        sequences: Those of one micro-step; none make an empty batch without passes.
         pass_length: Tokens of one pass through the model; 1 gives each sequence a pass of its own. A longer sequence
             has a pass to itself, or with others where an even longer one set the length.
 
@@ -55,10 +55,10 @@ def lay_out(sequences: Sequence[Rendered], *, pass_length: int) -> Batch:
     passes = pack(sequences, pass_length)
     line = [sequence for one_pass in passes for sequence in one_pass]
     return {
-        "input_ids": torch.tensor([[token for sequence in line for token in sequence.token_ids]]),
-        "labels": torch.tensor([[label for sequence in line for label in labels(sequence)]]),
-        "sequence_lengths": torch.tensor([len(sequence.token_ids) for sequence in line]),
-        "pass_sizes": torch.tensor([len(one_pass) for one_pass in passes]),
+        "input_ids": torch.tensor([[token for sequence in line for token in sequence.token_ids]], dtype=torch.int64),
+        "labels": torch.tensor([[label for sequence in line for label in labels(sequence)]], dtype=torch.int64),
+        "sequence_lengths": torch.tensor([len(sequence.token_ids) for sequence in line], dtype=torch.int64),
+        "pass_sizes": torch.tensor([len(one_pass) for one_pass in passes], dtype=torch.int64),
     }
 
 

@@ -16,7 +16,10 @@ def use_one_gpu() -> str:
     if len(visible) < 2:
         return ""
     os.environ["CUDA_VISIBLE_DEVICES"] = visible[0]
-    return f"{len(visible)} GPUs are visible and no launcher is used: training on GPU {visible[0]} alone"
+    return (
+        f"{len(visible)} GPUs are visible and no launcher is used: training on GPU {visible[0]} alone; "
+        "--launcher torchrun trains on all"
+    )
 
 
 def device_name() -> str:

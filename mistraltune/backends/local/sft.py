@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import math
+import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.data_loader import SeedableRandomSampler
+from torch.utils.data import DataLoader, SequentialSampler
 from transformers import PrinterCallback, ProgressCallback, TrainerCallback, TrainerState
 from trl import SFTConfig, SFTTrainer
 
 from mistraltune.backends.local import LocalTrainConfig
 from mistraltune.backends.local.batching import IGNORED, Batch, ConversationCollator, as_dataset, split_passes
+from mistraltune.backends.local.dealing import DealtBatches
 from mistraltune.backends.local.log_probs import TrainedTokens, score_trained_tokens
+from mistraltune.backends.local.team import Team
 from mistraltune.backends.local.trackers import tracker_callbacks
 from mistraltune.backends.local.validations import Validation, find_best, num_since_lower, read_validations
 from mistraltune.config import TrainingConfig
@@ -40,7 +47,7 @@ UNWANTED_IN_CHECKPOINTS = ("training_args.bin", "README.md")
 
 
 class RunTrainer(SFTTrainer):  # type: ignore[misc]
-    """Trains on the conversations of a run and reports to it.
+    """Trains on the conversations of a run, with the other processes of its team, and reports to it.
 
     Args:
         model: A PEFT model whose adapters are in float32.
@@ -50,6 +57,8 @@ class RunTrainer(SFTTrainer):  # type: ignore[misc]
         train: Training conversations.
         validation: Validation conversations; may be empty.
         run: Where checkpoints and events go.
+        team: The processes that share each step.
+        details: Facts about the model, see `describe`.
     """
 
     def __init__(  # noqa: PLR0913 - each is a noun of its own
@@ -62,15 +71,19 @@ class RunTrainer(SFTTrainer):  # type: ignore[misc]
         train: Sequence[Conversation],
         validation: Sequence[Conversation],
         run: RunDir,
+        team: Team,
+        details: dict[str, Any],
     ) -> None:
         self.data_collator: ConversationCollator
         self.control: Any
         self.run = run
+        self.team = team
+        self.details = details
         self.training_config = config.training
         self.mark = 0.0
         self.validations: list[Validation] = []
         self.totals = dict.fromkeys(TOTALS, 0.0)
-        self.num_correct = torch.tensor(0)
+        self.unlogged = Counts()
         pass_length = find_pass_length(config)
         self.validation_collator = ConversationCollator(validation, renderer, pass_length)
         super().__init__(
@@ -80,8 +93,11 @@ class RunTrainer(SFTTrainer):  # type: ignore[misc]
             train_dataset=as_dataset(train),
             eval_dataset=as_dataset(validation) if validation else None,
             processing_class=tokenizer,
-            callbacks=[RunCallback(self), *tracker_callbacks(config, run)],
+            callbacks=[RunCallback(self), *(tracker_callbacks(config, run) if team.is_leader else ())],
         )
+        # The team averages the gradients of the few trained weights once a step, however many passes a process had.
+        # DistributedDataParallel, which accelerate would wrap around, counts on a last pass in every process.
+        self.accelerator.prepare_model = partial(self.accelerator.prepare_model, evaluation_mode=True)
         score_trained_tokens(model.get_base_model())
         self.remove_callback(PrinterCallback)
         self.remove_callback(ProgressCallback)
@@ -141,17 +157,18 @@ class RunTrainer(SFTTrainer):  # type: ignore[misc]
 
     def training_step(self, model: Any, inputs: Batch, num_items_in_batch: Any = None) -> torch.Tensor:
         """Forward and backward through the passes of one micro-step, its tokens counted."""
-        self.totals["tokens"] += inputs["input_ids"].numel()
-        self.totals["trained_tokens"] += int((inputs["labels"] != IGNORED).sum())
+        self.unlogged.tokens += inputs["input_ids"].numel()
+        self.unlogged.trained += int((inputs["labels"] != IGNORED).sum())
         step = super().training_step
-        return torch.stack([step(model, one_pass, num_items_in_batch) for one_pass in split_passes(inputs)]).sum()
+        losses = [step(model, one_pass, num_items_in_batch) for one_pass in split_passes(inputs)]
+        return torch.stack(losses).sum() if losses else torch.zeros((), device=self.args.device)
 
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> torch.Tensor:
         """The pass's share of the loss in nats per trained token of the whole step, all devices and passes together."""
         scores: TrainedTokens = model(**inputs)
-        self.num_correct = self.num_correct + scores.is_top1.sum().cpu()
+        self.unlogged.correct = self.unlogged.correct + scores.is_top1.sum().cpu()
         # The gradients of several devices are averaged, while the count covers all of them.
         loss: torch.Tensor = -scores.log_probs.sum() / num_items_in_batch * self.accelerator.num_processes
         return loss
@@ -195,8 +212,55 @@ class RunTrainer(SFTTrainer):  # type: ignore[misc]
         self.mark = time.perf_counter()  # validation is not training
         return metrics
 
+    def get_train_dataloader(self) -> DataLoader[Any]:
+        """This process's share of the training rows, in an order that the seed and the epoch decide."""
+        return self.deal(self.train_dataset, SeedableRandomSampler(self.train_dataset, data_seed=self.args.data_seed))
+
+    def get_eval_dataloader(self, *_: Any) -> DataLoader[Any]:
+        """This process's share of the validation rows."""
+        return self.deal(self.eval_dataset, SequentialSampler(self.eval_dataset))
+
+    def deal(self, dataset: Any, order: Any) -> DataLoader[Any]:
+        """The batches of a data set, in that order, that are this process's."""
+        batches = DealtBatches(
+            order,
+            batch_size=self.args.per_device_train_batch_size,
+            rank=self.team.rank,
+            num_processes=self.team.size,
+        )
+        return DataLoader(
+            dataset,
+            batch_sampler=batches,
+            collate_fn=self.data_collator,
+            pin_memory=self.args.dataloader_pin_memory,
+        )
+
+    def _clip_grad_norm(self, model: Any) -> Any:
+        """Clip the step's gradients, once they are those of the whole team."""
+        self.team.average_gradients(parameter for parameter in model.parameters() if parameter.requires_grad)
+        return super()._clip_grad_norm(model)
+
+    def store_flos(self) -> None:
+        """Count no operations: nobody reads them, and their sum is a call that all processes must make."""
+
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        """Publish a checkpoint whole, with a manifest; transformers writes it in place, where a kill leaves half."""
+        """Publish a checkpoint whole, with a manifest; transformers writes it in place, where a kill leaves half.
+
+        The leader writes it, with the generators' states of everybody.
+        """
+        states = self.team.gather(b"" if self.team.is_leader else self.random_state())
+        if self.team.is_leader:
+            self.publish_checkpoint(model, trial, states)
+        self.mark = time.perf_counter()  # nor is saving
+
+    def random_state(self) -> bytes:
+        """The states of this process's random generators, as transformers writes them."""
+        with tempfile.TemporaryDirectory() as folder:
+            self._save_rng_state(folder)
+            return Path(folder, random_state_name(self.team.rank)).read_bytes()
+
+    def publish_checkpoint(self, model: Any, trial: Any, random_states: Sequence[bytes]) -> None:
+        """Write and publish a checkpoint, with the given states of the other processes."""
         step = self.state.global_step
         with self.run.publish_checkpoint(step) as staging:
             self.args.output_dir = str(staging)
@@ -210,10 +274,26 @@ class RunTrainer(SFTTrainer):  # type: ignore[misc]
             written.rmdir()
             for name in UNWANTED_IN_CHECKPOINTS:  # TRL writes a second card beside the checkpoint
                 (staging / name).unlink(missing_ok=True)
+            for rank, state in enumerate(random_states[1:], start=1):
+                (staging / random_state_name(rank)).write_bytes(state)
         self.args.output_dir = str(self.run.path)
         self.run.drop_old_checkpoints(keep=self.training_config.keep_checkpoints, spare=self.best_step)
         self.run.emit("checkpoint", step=step)
-        self.mark = time.perf_counter()  # nor is saving
+
+
+@dataclass
+class Counts:
+    """What this process has seen since the last log.
+
+    Attributes:
+        tokens: All tokens.
+        trained: Those that carry loss.
+        correct: Those of them that were the model's first choice, a tensor without dimensions.
+    """
+
+    tokens: int = 0
+    trained: int = 0
+    correct: torch.Tensor = field(default_factory=lambda: torch.tensor(0))
 
 
 class RunCallback(TrainerCallback):  # type: ignore[misc]
@@ -221,11 +301,12 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
 
     def __init__(self, trainer: RunTrainer) -> None:
         self.trainer = trainer
-        self.last_totals = dict(trainer.totals)
+        self.last_seconds = 0.0
+        self.validated_step = 0
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Tell how far there is to go."""
-        self.last_totals = dict(self.trainer.totals)
+        self.last_seconds = self.trainer.totals["seconds"]
         self.trainer.mark = time.perf_counter()
         self.trainer.run.emit("begin", step=state.global_step, num_steps=state.max_steps)
 
@@ -237,14 +318,19 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
         """Save where a stop is wanted; log where something is saved, so that a checkpoint has its figures."""
         self.trainer.count_time()
         self.trainer.run.emit("tick", step=state.global_step)
-        if self.trainer.run.stop_requested:
+        if self.trainer.team.agrees(self.trainer.run.stop_requested):
             control.should_save = True
             control.should_training_stop = True
+        # At the end of an epoch, a checkpoint comes after the validation: one that came before would lack its figure,
+        # and a run that continues from there would draw other random numbers.
+        if args.eval_strategy == "epoch" and control.should_save and float(state.epoch).is_integer():
+            control.should_evaluate = True
         control.should_log = control.should_log or control.should_save or control.should_evaluate
         return control
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
         """Save what is the best so far, and the state in which training ends early."""
+        self.validated_step = state.global_step
         if self.trainer.best_step == state.global_step:
             control.should_save = True
         if self.trainer.has_converged:
@@ -253,7 +339,8 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
         return control
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
-        """Likewise at the end of an epoch."""
+        """Likewise at the end of an epoch, which is validated once."""
+        control.should_evaluate = control.should_evaluate and self.validated_step != state.global_step
         control.should_log = control.should_log or control.should_save or control.should_evaluate
         return control
 
@@ -266,12 +353,15 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
                 f"the loss is no number any more at step {state.global_step}",
                 hint="lower training.learning_rate, or look for odd rows with `mistraltune data show`",
             )
-        totals, last = self.trainer.totals, self.last_totals
-        num_trained = totals["trained_tokens"] - last["trained_tokens"]
-        seconds = totals["seconds"] - last["seconds"]
-        speed = (totals["tokens"] - last["tokens"]) / seconds if seconds else 0.0
-        accuracy = int(self.trainer.num_correct) / max(num_trained, 1)
-        self.last_totals, self.trainer.num_correct = dict(totals), torch.tensor(0)
+        seen, self.trainer.unlogged = self.trainer.unlogged, Counts()
+        num_tokens, num_trained, num_correct = self.trainer.team.sum([seen.tokens, seen.trained, int(seen.correct)])
+        totals = self.trainer.totals
+        totals["tokens"] += num_tokens
+        totals["trained_tokens"] += num_trained
+        seconds = totals["seconds"] - self.last_seconds
+        speed = num_tokens / seconds if seconds else 0.0
+        accuracy = num_correct / max(num_trained, 1)
+        self.last_seconds = totals["seconds"]
         self.trainer.run.emit(
             "step",
             step=state.global_step,
@@ -285,6 +375,11 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
             tokens=int(totals["tokens"]),
             trained_tokens=int(totals["trained_tokens"]),
         )
+
+
+def random_state_name(rank: int) -> str:
+    """The file of a checkpoint in which transformers looks for a process's generators, where there are several."""
+    return f"rng_state_{rank}.pth"
 
 
 def sft_config(config: LocalTrainConfig, run: RunDir, *, has_validation: bool) -> SFTConfig:

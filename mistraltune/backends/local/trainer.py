@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import resource
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,19 +16,38 @@ from mistraltune.backends.local.devices import device_name, num_threads, use_one
 from mistraltune.backends.local.footprint import check_space
 from mistraltune.backends.local.inspecting import IMAGE_PARTS, expert_names, refuse_unknown_layers
 from mistraltune.backends.local.locating import hub_commit, locate
+from mistraltune.checkpoints import Checkpoint
 from mistraltune.data.conversation import Conversation
 from mistraltune.errors import ConfigError, Stopped
 from mistraltune.publishing import publish_dir
 from mistraltune.results import ModelRef, TrainResult
-from mistraltune.runs import RunDir
+from mistraltune.runs import Event, RunDir
 
 if TYPE_CHECKING:
     from mistraltune.backends.local import LocalTrainConfig
     from mistraltune.backends.local.sft import RunTrainer
+    from mistraltune.backends.local.team import Team
+
+
+@dataclass(frozen=True)
+class Task:
+    """What the leader of a team tells the others to train.
+
+    Attributes:
+        config: The run's configuration.
+        train: Training conversations.
+        validation: Validation conversations.
+        run_path: The run directory, from which they read checkpoints.
+    """
+
+    config: LocalTrainConfig
+    train: Sequence[Conversation]
+    validation: Sequence[Conversation]
+    run_path: Path
 
 
 class LocalTrainer:
-    """The Trainer of the local backend."""
+    """The Trainer of the local backend; under a launcher, that of the process that leads the others."""
 
     def __init__(self, config: LocalTrainConfig) -> None:
         self.config = config
@@ -48,6 +68,24 @@ class LocalTrainer:
         check_space(self.config, base=locate(self.base_ref), run_path=run.path, num_rows=len(train))
         run.emit("phase", phase="load", text=f"loading {self.config.model}")
         # torch, transformers and TRL take seconds to import: everything that can be refused was refused before.
+        from mistraltune.backends.local.team import own_team
+        from mistraltune.backends.local.telling import telling_once
+
+        team = own_team()
+        with telling_once(team):
+            team.call()
+            team.share(Task(self.config, train, validation, run.path))
+            trainer = self.train_with(team, train, validation, run)
+        details = trainer.details | take_best(trainer, run)
+        self.publish_adapter(trainer.model, run)
+        ref = self.base_ref.model_copy(update={"adapter": str(run.path), "revision": self.pinned_revision})
+        metrics = final_figures(trainer, num_rows=len(train), adapter_step=details["adapter_step"])
+        return TrainResult(model=ref, metrics=metrics, details=details)
+
+    def train_with(
+        self, team: Team, train: Sequence[Conversation], validation: Sequence[Conversation], run: RunDir
+    ) -> RunTrainer:
+        """Load the model and train it to the end; what every process of the team does."""
         from mistraltune.backends.local.loading import (
             keep_trainable,
             load_base,
@@ -81,13 +119,14 @@ class LocalTrainer:
             train=train,
             validation=validation,
             run=run,
+            team=team,
+            details=details,
         )
-        self.run_to_the_end(trainer, run, dtype=details["dtype"])
-        details |= take_best(trainer, run)
-        self.publish_adapter(model, run)
-        ref = self.base_ref.model_copy(update={"adapter": str(run.path), "revision": self.pinned_revision})
-        metrics = final_figures(trainer, num_rows=len(train), adapter_step=details["adapter_step"])
-        return TrainResult(model=ref, metrics=metrics, details=details)
+        team.equalise(parameter for parameter in model.parameters() if parameter.requires_grad)
+        if not team.is_leader:
+            set_seed(self.config.training.seed + team.rank)  # dropout differs; the order of rows has a seed of its own
+        self.run_to_the_end(trainer, run)
+        return trainer
 
     @property
     def base_ref(self) -> ModelRef:
@@ -100,14 +139,11 @@ class LocalTrainer:
         """The Hub commit that is trained on, where the base is of the Hub: a branch moves on, a commit does not."""
         return hub_commit(locate(self.base_ref)) or self.config.revision
 
-    def run_to_the_end(self, trainer: RunTrainer, run: RunDir, *, dtype: str) -> None:
+    def run_to_the_end(self, trainer: RunTrainer, run: RunDir) -> None:
         """Train from the newest sound checkpoint, or from the start."""
-        checkpoint, passed_over = run.checkpoint()
-        for notice in passed_over:
-            run.emit("note", text=notice)
+        begin = go_back(run, dtype=trainer.details["dtype"]) if trainer.team.is_leader else None
+        checkpoint = trainer.team.share(begin)
         step = checkpoint.step if checkpoint else 0
-        run.rewind(step)
-        run.record_session(step=step, threads=num_threads(), device=device_name(), dtype=dtype)
         if checkpoint:
             run.emit("note", text=f"continuing from step {step}")
             trainer.continue_counting(step)
@@ -140,6 +176,17 @@ class LocalTrainer:
         (run.path / "adapter").rmdir()
 
 
+def go_back(run: RunDir, *, dtype: str) -> Checkpoint | None:
+    """The newest sound checkpoint; the run's files are as they were then."""
+    checkpoint, passed_over = run.checkpoint()
+    for notice in passed_over:
+        run.emit("note", text=notice)
+    step = checkpoint.step if checkpoint else 0
+    run.rewind(step)
+    run.record_session(step=step, threads=num_threads(), device=device_name(), dtype=dtype)
+    return checkpoint
+
+
 def take_best(trainer: RunTrainer, run: RunDir) -> dict[str, int]:
     """Put the adapters with the lowest validation loss in the place of the last ones, where that is configured.
 
@@ -166,6 +213,40 @@ def describe_plateau(trainer: RunTrainer) -> str:
     """Why training ended before its last step."""
     patience = trainer.training_config.early_stopping_patience
     return f"{patience} validations in a row brought no lower loss"
+
+
+def follow(*, on_event: Callable[[Event], None], should_stop: Callable[[], bool]) -> None:
+    """What every process but the leader does: wait for a task, train it with the others, write nothing.
+
+    Args:
+        on_event: Hears what happens.
+        should_stop: Asked after every step; a stop of one is a stop of all.
+
+    Raises:
+        OtherProcessFailed: The training failed or was stopped, as another process has told.
+    """
+    from mistraltune.backends.local.team import own_team
+    from mistraltune.backends.local.telling import telling_once
+
+    team = own_team()
+    with telling_once(team):
+        if not team.is_called():
+            return
+        task: Task = team.share(None)
+        run = RunDir(task.run_path, on_event=on_event, should_stop=should_stop, keeps_metrics=False)
+        LocalTrainer(task.config).train_with(team, task.train, task.validation, run)
+
+
+@contextmanager
+def leading() -> Iterator[None]:
+    """Around all that the leader does: the others learn how it ends, also where it trains nothing."""
+    from mistraltune.backends.local.team import own_team
+    from mistraltune.backends.local.telling import telling_once
+
+    team = own_team()
+    with telling_once(team):
+        yield
+    team.dismiss()
 
 
 @contextmanager

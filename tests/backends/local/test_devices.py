@@ -34,14 +34,20 @@ def test_a_single_gpu_is_used_without_a_word() -> None:
 
 def test_of_several_gpus_the_first_is_used_and_that_is_said() -> None:
     install_gpus(4)
-    assert use_one_gpu() == "4 GPUs are visible and no launcher is used: training on GPU 0 alone"
+    assert (
+        use_one_gpu()
+        == "4 GPUs are visible and no launcher is used: training on GPU 0 alone; --launcher torchrun trains on all"
+    )
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "0"
 
 
 def test_the_users_own_choice_comes_before_what_the_driver_lists(monkeypatch: pytest.MonkeyPatch) -> None:
     install_gpus(4)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3, 1")
-    assert use_one_gpu() == "2 GPUs are visible and no launcher is used: training on GPU 3 alone"
+    assert (
+        use_one_gpu()
+        == "2 GPUs are visible and no launcher is used: training on GPU 3 alone; --launcher torchrun trains on all"
+    )
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "3"
 
 

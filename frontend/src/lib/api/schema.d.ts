@@ -597,6 +597,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/files/{file_id}/near-duplicates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Near Duplicates
+         * @description Rows that say nearly what an earlier row says, each with the one most like it.
+         */
+        get: operations["near_duplicates_api_files__file_id__near_duplicates_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/files/{file_id}/rows": {
         parameters: {
             query?: never;
@@ -2179,6 +2199,38 @@ export interface components {
             object: "list";
             /** Data */
             data: components["schemas"]["ModelCard"][];
+        };
+        /**
+         * NearDuplicatesReply
+         * @description Rows that say nearly what an earlier row says; the first pairs, rows counted from 1.
+         */
+        NearDuplicatesReply: {
+            /** File Id */
+            file_id: string;
+            /** Threshold */
+            threshold: number;
+            /** Num Rows */
+            num_rows: number;
+            /** Num Near Rows */
+            num_near_rows: number;
+            /** Pairs */
+            pairs: components["schemas"]["NearPairReply"][];
+        };
+        /**
+         * NearPairReply
+         * @description Two rows that say nearly the same; `similarity` is that of their shingles, 0 to 1.
+         */
+        NearPairReply: {
+            /** Row */
+            row: number;
+            /** Line */
+            line: number;
+            /** Earlier Row */
+            earlier_row: number;
+            /** Earlier Line */
+            earlier_line: number;
+            /** Similarity */
+            similarity: number;
         };
         /**
          * PlanReply
@@ -4261,6 +4313,48 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["StatisticsReply"];
+                };
+            };
+            /** @description The request is refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RefusalReply"];
+                };
+            };
+            /** @description The request is refused. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RefusalReply"];
+                };
+            };
+        };
+    };
+    near_duplicates_api_files__file_id__near_duplicates_get: {
+        parameters: {
+            query?: {
+                threshold?: number;
+            };
+            header?: never;
+            path: {
+                file_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NearDuplicatesReply"];
                 };
             };
             /** @description The request is refused. */

@@ -1,0 +1,172 @@
+"""The processes of a training, started by torchrun's or accelerate's own launcher, and how they ended."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from mistraltune.backends.local.devices import visible_gpus
+from mistraltune.data.spreading import num_cores
+from mistraltune.errors import ConfigError, ExitCode, OtherProcessFailed
+from mistraltune.interfaces import Launch
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+TIME_TO_SAVE = 3600
+"""Seconds that the processes have, after a signal, to finish a step and save; torchrun's own 30 can be too few."""
+
+SETTINGS = {
+    "PET_SHUTDOWN_TIMEOUT": str(TIME_TO_SAVE),
+    "PET_MONITOR_INTERVAL": "0.1",
+    "PET_SIGNALS_TO_HANDLE": "SIGQUIT",  # the others are ours, see `passing_on_signals`
+    "PYTHONSAFEPATH": "1",  # a file in the working directory is no module
+}
+"""Both launchers read torchrun's options (PET_...) from the environment, for what accelerate has no option for."""
+
+UNSUPPORTED = {"DEEPSPEED": "DeepSpeed", "FSDP": "FSDP", "MEGATRON_LM": "Megatron-LM", "XLA": "TPUs"}
+"""What a configuration of accelerate can ask for, and MistralTune does not do."""
+
+
+def count_processes(launch: Launch) -> int:
+    """How many processes there will be, over all machines.
+
+    Raises:
+        ConfigError: Nobody says how many, or accelerate's file asks for what MistralTune does not do.
+    """
+    if launch.accelerate_config:
+        return read_accelerate_config(launch)
+    if launch.num_processes:
+        return launch.num_processes
+    if gpus := visible_gpus():
+        return len(gpus)
+    raise ConfigError("--launcher: this machine shows no GPU to count", hint="say how many with --num-processes")
+
+
+def read_accelerate_config(launch: Launch) -> int:
+    """The number of processes in accelerate's own file, or on the command line.
+
+    Raises:
+        ConfigError: The file cannot be read, or asks for what MistralTune does not do.
+    """
+    from accelerate.commands.config.config_args import load_config_from_file
+
+    path = launch.accelerate_config
+    try:
+        config = load_config_from_file(path)
+    except Exception as error:  # accelerate raises many kinds
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ConfigError(f"accelerate cannot read {path}: {reason}", hint="`accelerate config` writes one") from error
+    kind = str(getattr(config.distributed_type, "value", config.distributed_type))
+    if kind in UNSUPPORTED:
+        raise ConfigError(
+            f"{path}: distributed_type {kind}: MistralTune does not train with {UNSUPPORTED[kind]}",
+            hint="each process holds the whole base, in 4 bits with quantization nf4; take MULTI_GPU or MULTI_CPU",
+        )
+    num_processes = launch.num_processes or config.num_processes
+    if num_processes is None or num_processes < 1:
+        raise ConfigError(f"{path}: num_processes is missing", hint="add it, or give --num-processes")
+    return int(num_processes)
+
+
+def run_launcher(launch: Launch, arguments: Sequence[str]) -> None:
+    """Run `mistraltune` with `arguments` in several processes, to the end.
+
+    Outputs are theirs: the first process writes to this process's stdout and stderr, the others only what went wrong
+    in them. A signal to this process reaches all of them.
+
+    Raises:
+        OtherProcessFailed: They failed or were stopped, and have said so.
+    """
+    from torch.distributed.elastic.multiprocessing.api import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+
+    num_processes = count_processes(launch)
+    logging.getLogger("torch.distributed").setLevel(logging.CRITICAL)
+    logging.getLogger("accelerate").setLevel(logging.CRITICAL)
+    with passing_on_signals(), environment(SETTINGS | share_cores(num_processes)):
+        try:
+            if launch.launcher == "accelerate":
+                run_accelerate(launch, num_processes, arguments)
+            else:
+                run_torchrun(num_processes, arguments)
+        except SignalException as error:
+            raise OtherProcessFailed("stopped", exit_code=128 + error.sigval) from error
+        except ChildFailedError as error:
+            _, failure = error.get_first_failure()
+            raise OtherProcessFailed("a process failed", exit_code=exit_code(failure.exitcode)) from error
+
+
+def run_torchrun(num_processes: int, arguments: Sequence[str]) -> None:
+    """Processes on this machine, by torchrun."""
+    from torch.distributed.run import parse_args, run
+
+    here = ["--standalone", "--local-addr=127.0.0.1", f"--nproc-per-node={num_processes}"]
+    run(parse_args([*here, "--module", "mistraltune", *arguments]))  # type: ignore[no-untyped-call]
+
+
+def run_accelerate(launch: Launch, num_processes: int, arguments: Sequence[str]) -> None:
+    """Processes as accelerate's configuration says; on this machine where there is none."""
+    from accelerate.commands.launch import launch_command, launch_command_parser
+
+    options = [f"--num_processes={num_processes}", "--mixed_precision=no", "--dynamo_backend=no"]
+    if launch.accelerate_config:
+        options.append(f"--config_file={launch.accelerate_config}")
+    else:
+        options += ["--num_machines=1", "--main_process_port=0"]
+    if num_processes > 1:  # the way to torchrun's agent, on CPUs too; for those, accelerate has mpirun or one process
+        options.append("--multi_gpu")
+    launch_command(launch_command_parser().parse_args([*options, "--module", "mistraltune", *arguments]))
+
+
+def share_cores(num_processes: int) -> dict[str, str]:
+    """Threads for each process, so that together they have the machine's; torchrun gives each one."""
+    return {} if "OMP_NUM_THREADS" in os.environ else {"OMP_NUM_THREADS": str(max(num_cores() // num_processes, 1))}
+
+
+def exit_code(of_process: int) -> int:
+    """What this process ends with where that one ended so; negative numbers are signals."""
+    if of_process >= 0:
+        return of_process
+    return 128 - of_process if -of_process in STOP_SIGNALS else ExitCode.TEMPORARY
+
+
+@contextmanager
+def passing_on_signals() -> Iterator[None]:
+    """Let the first signal go to all processes, who finish their step and save; the second ends this one at once.
+
+    The processes follow it into death, see `team.follow_into_death`.
+    """
+    from torch.distributed.elastic.multiprocessing.api import SignalException
+
+    heeded = [number for number in STOP_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+
+    def pass_on(number: int, frame: Any) -> None:
+        for each in heeded:
+            signal.signal(each, signal.SIG_DFL)
+        raise SignalException("stopped", sigval=signal.Signals(number))
+
+    previous = {number: signal.signal(number, pass_on) for number in heeded}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Set environment variables for a while."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

@@ -1,0 +1,26 @@
+"""What a launcher (torchrun, accelerate, mpirun) told this process: which one it is, of how many.
+
+The words are those of torch.distributed: a rank is the number of a process, the world size how many there are.
+"""
+
+from __future__ import annotations
+
+import os
+
+TOLD = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+"""Variables that every launcher sets for torch.distributed's `env://` rendezvous."""
+
+
+def is_launched() -> bool:
+    """Whether a launcher started this process."""
+    return all(os.environ.get(name) for name in TOLD)
+
+
+def rank() -> int:
+    """The number of this process; 0 is the one that writes and speaks."""
+    return int(os.environ["RANK"]) if is_launched() else 0
+
+
+def world_size() -> int:
+    """The processes that train together; one process has one device."""
+    return int(os.environ["WORLD_SIZE"]) if is_launched() else 1

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from mistraltune.backends.local.launching import count_processes, exit_code, share_cores
+from mistraltune.errors import ConfigError, ExitCode
+from mistraltune.interfaces import Launch
+
+CONFIG = """
+compute_environment: LOCAL_MACHINE
+distributed_type: {kind}
+mixed_precision: 'no'
+num_machines: 1
+use_cpu: false
+"""
+
+
+def accelerate_config(folder: Path, *, kind: str = "MULTI_GPU", rest: str = "num_processes: 4\n") -> Launch:
+    path = folder / "accelerate.yaml"
+    path.write_text(CONFIG.format(kind=kind) + rest)
+    return Launch("accelerate", None, str(path))
+
+
+def test_processes_are_counted_by_the_option_then_the_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5,7")
+    assert count_processes(Launch("torchrun", 2)) == 2
+    assert count_processes(Launch("torchrun")) == 3
+
+
+def test_without_a_gpu_the_user_says_how_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    with pytest.raises(ConfigError) as refused:
+        count_processes(Launch("torchrun"))
+    assert refused.value.hint == "say how many with --num-processes"
+
+
+def test_accelerates_file_says_how_many(tmp_path: Path) -> None:
+    assert count_processes(accelerate_config(tmp_path)) == 4
+
+
+@pytest.mark.parametrize("kind", ["FSDP", "DEEPSPEED", "MEGATRON_LM"])
+def test_what_accelerate_would_shard_is_refused_by_name(tmp_path: Path, kind: str) -> None:
+    with pytest.raises(ConfigError, match=f"distributed_type {kind}"):
+        count_processes(accelerate_config(tmp_path, kind=kind))
+
+
+def test_a_file_that_accelerate_cannot_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"accelerate cannot read .*missing\.yaml"):
+        count_processes(Launch("accelerate", None, str(tmp_path / "missing.yaml")))
+
+
+def test_the_threads_of_all_processes_fill_the_machine_unless_the_user_says_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr("mistraltune.backends.local.launching.num_cores", lambda: 8)
+    assert share_cores(3) == {"OMP_NUM_THREADS": "2"}
+    assert share_cores(16) == {"OMP_NUM_THREADS": "1"}
+    monkeypatch.setenv("OMP_NUM_THREADS", "5")
+    assert share_cores(3) == {}
+
+
+@pytest.mark.parametrize(
+    ("of_process", "own"),
+    [(3, 3), (11, 11), (-signal.SIGTERM, 143), (-signal.SIGINT, 130), (-signal.SIGKILL, 5), (-signal.SIGSEGV, 5)],
+)
+def test_the_exit_code_is_that_of_the_process_that_failed(of_process: int, own: int) -> None:
+    assert exit_code(of_process) == own
+    assert own in list(ExitCode)

@@ -1,0 +1,53 @@
+"""The options of `train local` that ask for several processes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from mistraltune.cli.app import main
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    """The exit code of a command, run in this process."""
+    monkeypatch.setattr(sys, "argv", ["mistraltune", "train", "local", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    return int(ended.value.code or 0)
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (["--num-processes", "2"], "--num-processes is for --launcher"),
+        (["--accelerate-config", "two.yaml"], "--accelerate-config is for --launcher accelerate"),
+        (["--launcher", "torchrun", "--accelerate-config", "two.yaml"], "--accelerate-config is for --launcher accel"),
+    ],
+)
+def test_an_option_that_means_nothing_alone_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], options: list[str], complaint: str
+) -> None:
+    assert run(monkeypatch, *options) == 2
+    assert complaint in capfd.readouterr().err
+
+
+def test_a_wrong_configuration_is_refused_before_any_process_is_started(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "--launcher", "torchrun", "--num-processes", "2", "--set", "training.sede=1") == 2
+    assert "did you mean training.seed?" in capfd.readouterr().err
+
+
+def test_a_dry_run_counts_the_steps_of_all_devices_and_starts_none(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tiny_model: Path, triage_rows: Path
+) -> None:
+    monkeypatch.chdir(triage_rows)
+    arguments = ["--model", str(tiny_model), "--train-file", "train.jsonl", "--dry-run", "--json"]
+    arguments += ["--set=training.epochs=2", "--set=training.batch_size=1"]
+    arguments += ["--set=training.gradient_accumulation_steps=1"]
+    assert run(monkeypatch, *arguments, "--launcher", "torchrun", "--num-processes", "4") == 0
+    plan = json.loads(capfd.readouterr().out)
+    assert (plan["num_devices"], plan["num_steps"]) == (4, 4)  # twice 8 rows, 4 a step
