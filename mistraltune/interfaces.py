@@ -105,7 +105,11 @@ class Renderer(Protocol):
 
 
 class ChatModel(Protocol):
-    """Answers conversations. Used alike by eval, compare and serve."""
+    """Answers conversations. Used alike by eval, compare and serve.
+
+    A model elsewhere may have two attributes more: `usage`, tokens so far by kind, of which a report takes up what its
+    evaluation added; and `on_wait`, which is set to a function that hears why answers are late.
+    """
 
     def generate(self, prompts: Sequence[Conversation], sampling: Sampling) -> Iterator[Completion]:
         """One completion per prompt, in order."""

@@ -102,6 +102,8 @@ def find_model(text: str, **fields: Any) -> ModelRef:
         return RunDir(path).model
     backend, separator, model_id = text.partition(":")
     if separator and not path.exists():
+        if backend == "ft":  # as an API names what it has fine-tuned
+            raise ConfigError(f"{text} is a model of an API", hint=f"name it api:{text}, or api:{text}@ENDPOINT")
         get_backend(backend)
         model, _, endpoint = model_id.rpartition("@") if "@" in model_id else (model_id, "", "")
         return ModelRef(backend=backend, model=model, endpoint=endpoint or None, **fields)

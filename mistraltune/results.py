@@ -34,7 +34,7 @@ class ModelRef(Result):
 
     def __str__(self) -> str:
         """How a report names it."""
-        name = self.adapter or self.model
+        name = self.adapter or (f"{self.backend}:{self.model}@{self.endpoint}" if self.endpoint else self.model)
         notes: list[str] = [self.quantization] if self.quantization != "none" else []
         notes += [f"base {self.model}"] if self.adapter else []
         return f"{name} ({', '.join(notes)})" if notes else name
@@ -99,6 +99,8 @@ class EvalReport(Result):
     """95 % intervals of the metrics that are means over examples."""
     sampling: dict[str, Any]
     """How the answers were generated."""
+    usage: dict[str, int] | None = None
+    """Tokens that an API counted, `prompt_tokens` and `completion_tokens`; None for models that count none."""
     predictions: list[Prediction] = []
     """Every example; kept in a file of its own beside the report."""
 

@@ -13,8 +13,10 @@ from pathlib import Path
 from urllib.parse import quote, quote_plus
 
 import pytest
+from faulty_api import Call, Fault, FaultyApi, RealTime, faulty_api, write_endpoints
 
 CANARIES = {
+    "LAB_API_KEY": "canary*Lab=71c2be90",
     "MISTRAL_API_KEY": "canary/Mistral+4f9a1c77",
     "HF_TOKEN": "hf_canaryHubToken5b2e8d03QwErTyUiOp",
     "WANDB_API_KEY": "c0ffee00c0ffee11c0ffee22c0ffee33c0ffee44",
@@ -65,6 +67,9 @@ class NoOptions(BaseModel):
     """Nothing to set."""
 
 class LeakyTrainer:
+    def preview(self, train, validation):
+        return {}
+
     def train(self, train, validation, run):
         secrets = [os.environ[name] for name in ("MISTRAL_API_KEY", "HF_TOKEN", "WANDB_API_KEY", "HTTPS_PROXY")]
         raise RuntimeError("401 for " + " and ".join(secrets))
@@ -85,10 +90,12 @@ class Place:
     Attributes:
         folder: The working directory; everything in it is looked at.
         site: Python modules that the commands see: a listener to what they start, and a plugin that tells secrets.
+        config: Their configuration folder, with an endpoint `lab` that refuses all and repeats the key that it got.
     """
 
     folder: Path
     site: Path
+    config: Path
 
     def run(self, *arguments: str | Path) -> subprocess.CompletedProcess[bytes]:
         path = os.pathsep.join([str(self.site), *filter(None, [os.environ.get("PYTHONPATH")])])
@@ -98,6 +105,7 @@ class Place:
             "MISTRALTUNE_CACHE_DIR": str(self.folder / "cache"),
             "HF_HOME": str(self.folder / "hub"),
             "HF_HUB_OFFLINE": "0",
+            "MISTRALTUNE_CONFIG_DIR": str(self.config),
             "COLUMNS": "500",
             "NO_COLOR": "1",
         }
@@ -113,8 +121,31 @@ class Place:
                 yield str(path.relative_to(self.folder)), str(path).encode() + path.read_bytes()
 
 
+def repeat_the_key(call: Call) -> Fault:
+    """A refusal that tells the caller's key, as it is and in base64."""
+    key = call.key.removeprefix("Bearer ")
+    told = f"the key {key} ({base64.b64encode(key.encode()).decode()}) may not do that"
+    return Fault("status", 403, body=json.dumps({"message": told}).encode(), headers={"x-request-id": key})
+
+
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Place:
+def leaky_api() -> Iterator[FaultyApi]:
+    with faulty_api(RealTime()) as api:
+        api.schedule = repeat_the_key
+        yield api
+
+
+@pytest.fixture(scope="module")
+def working_api() -> Iterator[FaultyApi]:
+    with faulty_api(RealTime()) as api:
+        api.is_quick = True
+        yield api
+
+
+@pytest.fixture(scope="module")
+def place(
+    tmp_path_factory: pytest.TempPathFactory, tiny_model: Path, leaky_api: FaultyApi, working_api: FaultyApi
+) -> Place:
     folder, site = tmp_path_factory.mktemp("canaries"), tmp_path_factory.mktemp("site")
     (site / "sitecustomize.py").write_text(LISTENER)
     (site / "leaky.py").write_text(LEAKY_PLUGIN)
@@ -130,7 +161,9 @@ def place(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Place:
     secret_file = "".join(f"{name.lower()}: '{value}'\n" for name, value in CANARIES.items())
     (site / "secrets.yaml").write_text(secret_file)
     (site / "secrets.jsonl").write_text(json.dumps({"instruction": CANARIES["HF_TOKEN"]}) + "\n")
-    return Place(folder, site)
+    urls = {"lab": leaky_api.url, "works": working_api.url, "gone": "http://127.0.0.1:9"}
+    config = write_endpoints(tmp_path_factory.mktemp("config"), **urls)
+    return Place(folder, site, config)
 
 
 TRAIN = ("--model", "model", "--train-file", "rows.jsonl", "--run-id", "run")
@@ -161,6 +194,17 @@ COMMANDS: dict[str, int] = {
     "eval --model someone/no-such-model --eval-file rows.jsonl": 5,
     "compare --base-model model --fine-tuned-model absent/model --eval-file rows.jsonl": 5,
     "generate --model ./absent hello": 2,
+    "train api --train-file rows.jsonl --dry-run": 0,
+    "train api --train-file bad.jsonl": 3,
+    "train api --train-file rows.jsonl --endpoint absent": 2,
+    "train api --train-file rows.jsonl --endpoint lab --run-id refused --json": 4,
+    "jobs list --endpoint lab": 4,
+    "jobs list --endpoint gone": 5,
+    "jobs show job-0 --endpoint lab --json": 4,
+    "jobs watch job-0 --endpoint lab": 4,
+    "jobs models --endpoint lab": 4,
+    "generate --model api:m@lab hello": 4,
+    "eval --model api:m@lab --eval-file rows.jsonl": 4,
     "quickstart": 5,
 }
 
@@ -177,6 +221,7 @@ def test_no_file_and_no_child_of_a_training_an_evaluation_and_an_answer_holds_a_
         ("train", "local", *TRAIN, "--set", "training.max_steps=2", "--set", "training.save_steps=1", "--json"),
         ("eval", "--model", "outputs/run", "--eval-file", "rows.jsonl", "--limit", "2", "--json"),
         ("runs", "show", "outputs/run"),
+        ("train", "api", "--train-file", "rows.jsonl", "--endpoint", "works", "--run-id", "by-api", "--json"),
     ):
         done = place.run(*command)
         assert done.returncode == 0, done.stderr.decode()
@@ -185,6 +230,7 @@ def test_no_file_and_no_child_of_a_training_an_evaluation_and_an_answer_holds_a_
     assert {"outputs/run/adapter_model.safetensors", "outputs/run/training_metadata.yaml"} <= set(written)
     assert any(name.startswith("outputs/run/checkpoints/") for name in written)
     assert any(name.startswith("outputs/run/evals/") for name in written)
+    assert {"outputs/by-api/state.json", "outputs/by-api/metrics.json"} <= set(written)
     assert [name for name, content in written.items() if leaks(content)] == []
     assert b"git" in written["children.log"]  # a child that every run starts: the listener works
 

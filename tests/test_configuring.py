@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mistraltune.backends.api import ApiOptions
 from mistraltune.backends.local import LocalOptions
 from mistraltune.config import TrainConfig, train_config_type
 from mistraltune.configuring import LoadedConfig, dump_yaml, load_config, parse_yaml
@@ -13,6 +14,7 @@ from mistraltune.shipped import shipped_root
 
 ROOT = Path(__file__).parents[1]
 LOCAL = train_config_type("local", LocalOptions)
+API = train_config_type("api", ApiOptions)
 MINIMAL = "model: quickstart\ndata: {train_file: rows.jsonl}\n"
 
 
@@ -234,13 +236,14 @@ def configuration_files() -> list[Path]:
 @pytest.mark.parametrize("path", configuration_files(), ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_every_shipped_configuration_loads(path: Path) -> None:
     is_fragment = path.name.startswith("lora_")
-    loaded = load_config(LOCAL, files=["base", str(path)] if is_fragment else [str(path)])
+    config_type = API if "api" in (path.stem, *path.parent.name.split("_")) else LOCAL
+    loaded = load_config(config_type, files=["base", str(path)] if is_fragment else [str(path)])
     assert str(path) in loaded.origins.values()
 
 
 def test_the_shipped_names_are_those_that_the_help_promises() -> None:
     names = {path.stem for path in (shipped_root() / "configs").iterdir()}
-    assert names == {"base", "cpu", "lora_r16a32_experts", "lora_r8a16", "lora_r16a32", "lora_r32a64"}
+    assert names == {"api", "base", "cpu", "lora_r16a32_experts", "lora_r8a16", "lora_r16a32", "lora_r32a64"}
 
 
 def test_the_file_name_of_a_lora_fragment_tells_its_rank_and_alpha() -> None:
@@ -252,10 +255,8 @@ def test_the_file_name_of_a_lora_fragment_tells_its_rank_and_alpha() -> None:
 def test_an_unknown_name_lists_the_shipped_ones() -> None:
     error = refusal("bsae")
     assert error.message == "no such configuration: bsae"
-    assert (
-        error.hint
-        == "give a YAML file or a shipped name: base, cpu, lora_r16a32, lora_r16a32_experts, lora_r32a64, lora_r8a16"
-    )
+    names = "api, base, cpu, lora_r16a32, lora_r16a32_experts, lora_r32a64, lora_r8a16"
+    assert error.hint == f"give a YAML file or a shipped name: {names}"
 
 
 def test_what_a_run_uses_can_be_written_down_and_loaded_again(tmp_path: Path) -> None:

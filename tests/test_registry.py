@@ -172,3 +172,15 @@ def test_a_reference_reads_well_in_a_report() -> None:
     assert str(ModelRef(model="quickstart")) == "quickstart"
     tuned = ModelRef(model="quickstart", adapter="outputs/run", quantization="nf4")
     assert str(tuned) == "outputs/run (nf4, base quickstart)"
+
+
+def test_an_apis_own_name_of_a_model_is_answered_with_how_it_is_named_here() -> None:
+    with pytest.raises(ConfigError, match="is a model of an API") as refused:
+        find_model("ft:open-mistral-7b:8e2706f0:20261126:db22ea7e")
+    assert refused.value.hint.startswith("name it api:ft:open-mistral-7b:")
+
+
+def test_a_model_of_an_api_is_named_with_its_endpoint() -> None:
+    ref = find_model("api:ft:open-mistral-7b:x@lab")
+    assert ref == ModelRef(backend="api", model="ft:open-mistral-7b:x", endpoint="lab")
+    assert str(ref) == "api:ft:open-mistral-7b:x@lab"

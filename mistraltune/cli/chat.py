@@ -13,7 +13,12 @@ if TYPE_CHECKING:
     from mistraltune.interfaces import ChatModel
 
 ModelOption = Annotated[
-    str, typer.Option("--model", help="A run, adapter or model directory, a Hub id, or quickstart.", show_default=False)
+    str,
+    typer.Option(
+        "--model",
+        help="A run, adapter or model directory, a Hub id, quickstart, or api:ID[@ENDPOINT].",
+        show_default=False,
+    ),
 ]
 System = Annotated[str, typer.Option("--system", help="System prompt.")]
 MaxNewTokens = Annotated[int, typer.Option("--max-new-tokens", min=1, help="Longest answer, in tokens.")]
@@ -115,4 +120,7 @@ def open_model(name: str) -> ChatModel:
 
     ref = find_model(name)
     note(f"loading {ref} ...")
-    return get_backend(ref.backend).chat_model(ref)
+    model = get_backend(ref.backend).chat_model(ref)
+    if hasattr(model, "on_wait"):
+        model.on_wait = note
+    return model

@@ -25,7 +25,7 @@ def stdout() -> Console:
     from rich.console import Console
 
     on_terminal = sys.stdout.isatty()
-    return Console(highlight=False, soft_wrap=not on_terminal, width=None if on_terminal else PIPE_WIDTH)
+    return Console(highlight=False, emoji=False, soft_wrap=not on_terminal, width=None if on_terminal else PIPE_WIDTH)
 
 
 @cache
@@ -33,7 +33,7 @@ def stderr() -> Console:
     """Console for progress, notes and errors."""
     from rich.console import Console
 
-    return Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
+    return Console(stderr=True, highlight=False, emoji=False, soft_wrap=not sys.stderr.isatty())
 
 
 def show(renderable: RenderableType) -> None:

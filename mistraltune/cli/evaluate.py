@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mistraltune.interfaces import Sampling
     from mistraltune.results import ModelRef
 
-MODEL_HELP = "A run, adapter or model directory, a Hub id, or quickstart."
+MODEL_HELP = "A run, adapter or model directory, a Hub id, quickstart, or api:ID[@ENDPOINT]."
 
 EvaluatorOption = Annotated[str, typer.Option("--evaluator", metavar="NAME", help="What judges the answers.")]
 LimitOption = Annotated[int | None, typer.Option("--limit", min=1, metavar="N", help="Only the first N rows.")]
@@ -77,6 +77,8 @@ def evaluate(
 
     show(f"{evaluation.report.model} on {evaluation.report.num_examples} rows of {evaluation.report.eval_file}")
     show(metrics_table(evaluation.report))
+    if usage := evaluation.report.usage:
+        show("counted by the API: " + ", ".join(f"{count:,} {kind.replace('_', ' ')}" for kind, count in usage.items()))
     show(f"predictions: {evaluation.predictions_file}\nreport: {evaluation.report_file}")
 
 
@@ -231,6 +233,7 @@ def evaluation_json(evaluation: Evaluation) -> dict[str, Any]:
         "metrics": report.metrics,
         "intervals": {name: interval.model_dump() for name, interval in report.intervals.items()},
         "sampling": report.sampling,
+        "usage": report.usage,
         "predictions_file": str(evaluation.predictions_file),
         "report_file": str(evaluation.report_file),
         "already_evaluated": evaluation.is_reused,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
@@ -35,18 +35,20 @@ def list_(
     with client_of(endpoint) as client:
         jobs = client.jobs(limit=limit, status=status.upper() if status else None)
     if as_json:
-        print_json({"jobs": [summarise(job) for job in jobs]})
+        print_answer({"jobs": [summarise(job) for job in jobs]})
         return
     if not jobs:
         note(f"no jobs at {endpoint}")
         return
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, pad_edge=False)
     for heading in ("job", "status", "model", "created", "fine-tuned model"):
         table.add_column(heading, overflow="fold")
     for job in jobs:
-        table.add_row(*map(shown, (job.id, job.status, job.model, moment(job.created_at), job.fine_tuned_model)))
+        cells = (job.id, job.status, job.model, moment(job.created_at), job.fine_tuned_model)
+        table.add_row(*(Text(shown(cell)) for cell in cells))
     show(table)
 
 
@@ -67,7 +69,11 @@ def watch(job_id: JobId, endpoint: Endpoint = "mistral", as_json: JsonOption = F
     from mistraltune.cli.progress import RunProgress
     from mistraltune.cli.signals import stop_on_signals
 
-    with client_of(endpoint) as client, stop_on_signals() as stop, RunProgress(as_json=as_json) as progress:
+    with (
+        stop_on_signals() as stop,
+        client_of(endpoint, should_stop=stop) as client,
+        RunProgress(as_json=as_json) as progress,
+    ):
 
         def tell(event: str, **fields: Any) -> None:
             entry = {"event": event, **fields}
@@ -106,7 +112,7 @@ def models(endpoint: Endpoint = "mistral", as_json: JsonOption = False) -> None:
     with client_of(endpoint) as client:
         cards = client.models()
     if as_json:
-        print_json({"models": [card.model_dump() | {"reference": f"api:{card.id}@{endpoint}"} for card in cards]})
+        print_answer({"models": [card.model_dump() | {"reference": f"api:{card.id}@{endpoint}"} for card in cards]})
         return
     for card in cards:
         show(f"api:{shown(card.id)}@{endpoint}")
@@ -118,21 +124,21 @@ def delete_model(model_id: ModelId, endpoint: Endpoint = "mistral", as_json: Jso
     with client_of(endpoint) as client:
         client.delete_model(model_id.removeprefix("api:").removesuffix(f"@{endpoint}"))
     if as_json:
-        print_json({"model": model_id, "deleted": True})
+        print_answer({"model": model_id, "deleted": True})
         return
     show(f"{model_id} is deleted")
 
 
 @contextmanager
-def client_of(endpoint: str) -> Iterator[ApiClient]:
-    """Yield the API of that name."""
+def client_of(endpoint: str, should_stop: Callable[[], bool] = lambda: False) -> Iterator[ApiClient]:
+    """Yield the API of that name; its waits end early where `should_stop` says so."""
     from contextlib import closing
 
     from mistraltune.backends.api.client import ApiClient
     from mistraltune.backends.api.endpoints import find_endpoint
     from mistraltune.backends.api.retrying import Retrier
 
-    retry = Retrier(patience=PATIENCE, on_wait=note)
+    retry = Retrier(patience=PATIENCE, on_wait=note, should_stop=should_stop)
     with closing(ApiClient(find_endpoint(endpoint), retry=retry)) as client:
         yield client
 
@@ -140,9 +146,11 @@ def client_of(endpoint: str) -> Iterator[ApiClient]:
 def report_change(job: Job, *, endpoint: str, as_json: bool) -> None:
     """What became of a job by a command."""
     if as_json:
-        print_json(summarise(job))
+        print_answer(summarise(job))
         return
     show(f"job {shown(job.id)}: {shown(job.status)}")
+    if job.status in ("QUEUED", "VALIDATING"):
+        note("it waits for its turn, or for the check of its data, after which it can be started")
     if not job.has_ended:
         note(f"`mistraltune jobs watch {job.id} --endpoint {endpoint}` follows it")
 
@@ -150,7 +158,7 @@ def report_change(job: Job, *, endpoint: str, as_json: bool) -> None:
 def report(job: Job, *, endpoint: str, as_json: bool) -> None:
     """All about one job."""
     if as_json:
-        print_json(
+        print_answer(
             summarise(job)
             | {
                 "events": [event.model_dump() for event in job.told_events()],
@@ -198,7 +206,14 @@ def show_figures(job: Job) -> None:
 
 def summarise(job: Job) -> dict[str, Any]:
     """A job without its events and checkpoints, JSON-like."""
-    return job.model_dump(exclude={"events", "checkpoints"})
+    return job.model_dump(mode="json", exclude={"events", "checkpoints"})
+
+
+def print_answer(value: dict[str, Any]) -> None:
+    """What a server said, as one JSON object, without a key that it repeats."""
+    from mistraltune.backends.api.answers import masked_values
+
+    print_json(masked_values(value))
 
 
 def shown(value: Any) -> str:

@@ -57,6 +57,7 @@ class RunProgress:
 
     def show_phase(self, event: Event) -> None:
         """What is being done."""
+        self.counting.stop()
         note(f"{event['text']} ...")
 
     def show_note(self, event: Event) -> None:
@@ -82,6 +83,7 @@ class RunProgress:
 
     def show_begin(self, event: Event) -> None:
         """Start the bar."""
+        self.counting.stop()
         self.num_steps = event["num_steps"] or 0  # which an API may keep to itself
         if not stderr().is_terminal:
             return

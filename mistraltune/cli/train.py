@@ -276,5 +276,7 @@ def show_run(run: RunDir, *, as_json: bool) -> None:
     show(f"run directory: {run.path}")
     if run.status != "finished":
         show(f"status: {run.status}")
+    elif not run.model.adapter:  # the run directory names it, and so does this, wherever a model is asked for
+        show(f"model: {run.model}")
     for name, value in metrics.items():
         show(f"  {name}: {value}")

@@ -150,7 +150,10 @@ def opening(ref: ModelRef, watch: Watch) -> Iterator[OpenModel]:
         @cache
         def open_model() -> ChatModel:
             watch(f"loading {ref}", 0, 0)
-            return stack.enter_context(closing(get_backend(ref.backend).chat_model(ref)))
+            model = stack.enter_context(closing(get_backend(ref.backend).chat_model(ref)))
+            if hasattr(model, "on_wait"):
+                model.on_wait = lambda text: watch(text, 0, 0)
+            return model
 
         yield open_model
 
@@ -176,6 +179,7 @@ def run_evaluation(job: EvalJob, open_model: OpenModel, watch: Watch) -> Evaluat
     model = open_model()
     text = f"evaluating {job.ref}"
     watch(text, 0, num_rows)
+    before = usage_of(model)
     report = get_evaluator(job.evaluator).evaluate(
         model,
         job.ref,
@@ -183,6 +187,13 @@ def run_evaluation(job: EvalJob, open_model: OpenModel, watch: Watch) -> Evaluat
         sampling=job.sampling,
         on_progress=lambda num_done: watch(text, num_done, num_rows),
     )
-    report = report.model_copy(update={"eval_file": job.eval_file, "eval_sha256": job.eval_sha256})
+    usage = {kind: count - before.get(kind, 0) for kind, count in usage_of(model).items()}
+    about = {"eval_file": job.eval_file, "eval_sha256": job.eval_sha256, "usage": usage or None}
+    report = report.model_copy(update=about)
     write_report(job, report)
     return Evaluation(report, job.report_file, job.predictions_file, is_reused=False)
+
+
+def usage_of(model: ChatModel) -> dict[str, int]:
+    """Tokens that the model has counted so far; empty where it counts none."""
+    return dict(getattr(model, "usage", {}))

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
+from faulty_api import write_endpoints
 from mistraltune_echo import EchoBackend
+from serving import KEY, serving
 
+from mistraltune.backends.api import ApiBackend
 from mistraltune.backends.local import LocalBackend
 from mistraltune.data.conversation import ask
 from mistraltune.interfaces import ChatModel, Sampling
@@ -16,14 +20,35 @@ from mistraltune.results import ModelRef
 PROMPTS = [ask("one two three four five"), ask("six"), ask("seven eight nine")]
 
 
-@pytest.fixture(scope="module", params=["local", "echo"])
-def model(request: pytest.FixtureRequest, tiny_model: Path) -> Iterator[ChatModel]:
-    if request.param == "local":
-        opened: ChatModel = LocalBackend().chat_model(ModelRef(model=str(tiny_model)))
-    else:
-        opened = EchoBackend().chat_model(ModelRef(backend="echo", model="anything"))
-    yield opened
-    opened.close()
+@contextmanager
+def open_local(tiny_model: Path, folder: Path) -> Iterator[ChatModel]:
+    with closing(LocalBackend().chat_model(ModelRef(model=str(tiny_model)))) as model:
+        yield model
+
+
+@contextmanager
+def open_echo(tiny_model: Path, folder: Path) -> Iterator[ChatModel]:
+    with closing(EchoBackend().chat_model(ModelRef(backend="echo", model="anything"))) as model:
+        yield model
+
+
+@contextmanager
+def open_served(tiny_model: Path, folder: Path) -> Iterator[ChatModel]:
+    """The tiny Mistral behind a server of ours."""
+    with serving(folder / "data", "--model", f"tiny={tiny_model}") as server, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MISTRALTUNE_CONFIG_DIR", str(write_endpoints(folder / "config", lab=server.url)))
+        patch.setenv("LAB_API_KEY", KEY)
+        ref = ModelRef(backend="api", model="tiny", endpoint="lab")
+        with closing(ApiBackend().chat_model(ref)) as model:
+            yield model
+
+
+@pytest.fixture(scope="module", params=[open_local, open_echo, open_served], ids=["local", "echo", "api"])
+def model(
+    request: pytest.FixtureRequest, tiny_model: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ChatModel]:
+    with request.param(tiny_model, tmp_path_factory.mktemp("model")) as opened:
+        yield opened
 
 
 def test_every_prompt_gets_one_completion_in_order(model: ChatModel) -> None:

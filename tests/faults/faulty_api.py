@@ -8,6 +8,7 @@ import select
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -20,6 +21,14 @@ from urllib.parse import parse_qs, urlsplit
 KEY = "a-key-for-faults-8b1d03"
 EPOCH = datetime(2026, 11, 24, tzinfo=UTC)
 JOBS = "/v1/fine_tuning/jobs"
+
+
+class RealTime:
+    """The machine's clock, for clients in processes of their own."""
+
+    @property
+    def at(self) -> float:
+        return time.time()
 
 
 class FakeClock:
@@ -105,8 +114,10 @@ class RemoteJob:
         created_at: By the clock.
         started_at: One for each start that was carried out.
         seconds: How long it runs.
-        num_looks: How often it was looked at before it started.
+        num_looks: How often it was looked at before it started; it is VALIDATED at the third look.
+        queued_seconds: From its start until it runs.
         ending: How it ends.
+        is_cancelled: Whether somebody has cancelled it.
     """
 
     id: str
@@ -115,6 +126,7 @@ class RemoteJob:
     seconds: float
     started_at: list[float] = field(default_factory=list)
     num_looks: int = 0
+    queued_seconds: float = 1.0
     ending: str = "SUCCESS"
     is_cancelled: bool = False
 
@@ -124,21 +136,22 @@ class RemoteJob:
         if not self.started_at:
             return ("QUEUED", "VALIDATING", "VALIDATED")[min(self.num_looks, 2)]
         ran = now - self.started_at[0]
-        return "QUEUED" if ran < 1 else "RUNNING" if ran < self.seconds else self.ending
+        return "QUEUED" if ran < self.queued_seconds else "RUNNING" if ran < self.seconds else self.ending
 
     def history(self, now: float) -> list[tuple[str, float]]:
         """Each status that it has had, with its time."""
         if not self.started_at:
             return [(self.status(now), self.created_at)]
         start = self.started_at[0]
-        told = [("VALIDATED", self.created_at), ("QUEUED", start), ("RUNNING", start + 1)]
+        told = [("VALIDATED", self.created_at), ("QUEUED", start), ("RUNNING", start + self.queued_seconds)]
         told.append((self.ending, start + self.seconds))
         return [(status, at) for status, at in told if at <= now]
 
     def steps_done(self, now: float, num_steps: int) -> int:
         if not self.started_at:
             return 0
-        return max(0, min(num_steps, int(num_steps * (now - self.started_at[0]) / self.seconds)))
+        ran = now - self.started_at[0]
+        return num_steps if ran >= self.seconds else max(0, int(num_steps * ran / self.seconds))
 
 
 Schedule = Callable[[Call], Fault | None]
@@ -158,9 +171,10 @@ class FaultyApi:
         num_steps: Of a job.
         cost: What a job costs.
         ending: How jobs end.
+        is_quick: Whether jobs are checked when they are made, and have ended when they are started.
     """
 
-    def __init__(self, clock: FakeClock) -> None:
+    def __init__(self, clock: FakeClock | RealTime) -> None:
         self.clock = clock
         self.schedule: Schedule = lambda call: None
         self.files: dict[str, tuple[str, int]] = {}
@@ -170,8 +184,15 @@ class FaultyApi:
         self.num_steps = 5
         self.cost: float | None = 1.5
         self.ending = "SUCCESS"
+        self.is_quick = False
         self.url = ""
         self.lock = threading.RLock()
+
+    def forget(self) -> None:
+        """Be as new."""
+        self.files.clear()
+        self.jobs.clear()
+        self.calls.clear()
 
     @property
     def started(self) -> list[RemoteJob]:
@@ -184,23 +205,31 @@ class FaultyApi:
             case "GET files":
                 found = [self.describe_file(file_id) for file_id in reversed(self.files)]
                 wanted = call.query.get("search", "")
-                return 200, self.page([file for file in found if wanted in file["filename"]], call)
+                answer = self.page([file for file in found if wanted in file["filename"]], call)
             case "POST files":
-                name, size = read_upload(call.body)
                 file_id = f"file-{len(self.files)}"
-                self.files[file_id] = (name, size)
-                return 200, self.describe_file(file_id)
+                self.files[file_id] = read_upload(call.body)
+                answer = self.describe_file(file_id)
+            case "GET models":
+                answer = {"object": "list", "data": [{"id": "open-mistral-7b"}, {"id": "ft:m:job-0", "extra": 1}]}
+            case "DELETE models":
+                answer = {"id": call.path.rpartition("/")[2], "object": "model", "deleted": True}
             case "GET jobs":
                 found = [self.describe(job) for job in reversed(self.jobs.values())]
-                wanted = call.query.get("suffix")
-                return 200, self.page([job for job in found if wanted in (None, job["suffix"])], call)
+                suffix = call.query.get("suffix")
+                answer = self.page([job for job in found if suffix in (None, job["suffix"])], call)
             case "POST jobs":
-                request = json.loads(call.body)
-                job = RemoteJob(f"job-{len(self.jobs)}", request, self.clock.at, self.seconds, ending=self.ending)
-                self.jobs[job.id] = job
-                return 200, self.describe(job)
+                answer = self.describe(self.make_job(json.loads(call.body)))
             case _:
                 return self.answer_job(call)
+        return 200, answer
+
+    def make_job(self, request: dict[str, Any]) -> RemoteJob:
+        job = RemoteJob(f"job-{len(self.jobs)}", request, self.clock.at, self.seconds, ending=self.ending)
+        if self.is_quick:
+            job.num_looks, job.queued_seconds, job.seconds = 2, 0, 0
+        self.jobs[job.id] = job
+        return job
 
     def answer_job(self, call: Call) -> tuple[int, Any]:
         job = self.jobs.get(call.path.split("/")[4] if call.path.startswith(JOBS) else "")
@@ -282,7 +311,7 @@ def read_upload(body: bytes) -> tuple[str, int]:
 
 
 @contextmanager
-def faulty_api(clock: FakeClock) -> Iterator[FaultyApi]:
+def faulty_api(clock: FakeClock | RealTime) -> Iterator[FaultyApi]:
     """Yield the API, served."""
     api = FaultyApi(clock)
 

@@ -24,6 +24,7 @@ def warm_up() -> None:
     import torch
 
     torch.set_num_threads(1)
+    import mistraltune.backends.api.trainer
     import mistraltune.backends.local.chat_model
     import mistraltune.backends.local.sft
     import mistraltune.backends.local.trainer

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+import io
+import os
 import random
+import signal
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
 from faulty_api import KEY, Call, FakeClock, Fault, FaultyApi, RemoteJob, faulty_api, write_endpoints
+from strikes import Strike
 from tallying import Tally
+from trained_by_api import QUICK, train
+from trials import Ended, ForkServer, Trial
 
-from mistraltune.backends.api import ApiOptions, launching
+from mistraltune.backends.api import launching
 from mistraltune.backends.api.client import ApiClient
-from mistraltune.backends.api.connection import Patience
 from mistraltune.backends.api.endpoints import find_endpoint
 from mistraltune.backends.api.retrying import Retrier
-from mistraltune.backends.api.trainer import ApiTrainer
 from mistraltune.backends.api.watching import Watch
-from mistraltune.config import train_config_type
-from mistraltune.data.conversation import Conversation, Message
 from mistraltune.errors import ExitCode, MistralTuneError
 from mistraltune.runs import RunDir
 
@@ -43,9 +46,6 @@ REFUSALS = (401, 403, 422)
 A_LOOK = 60
 """Seconds until somebody gives the same command again."""
 
-QUICK = Patience(connect=5, read=0.3, whole=2)
-ROWS = [Conversation((Message("user", f"Say {n}."), Message("assistant", f"It is {n}."))) for n in range(3)]
-
 
 @pytest.fixture
 def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyApi]:
@@ -55,29 +55,6 @@ def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyApi]:
         monkeypatch.setenv("MISTRALTUNE_CONFIG_DIR", str(write_endpoints(tmp_path / "config", lab=served.url)))
         monkeypatch.setenv("LAB_API_KEY", KEY)
         yield served
-
-
-def trainer(api: FaultyApi) -> ApiTrainer:
-    config_type = train_config_type("api", ApiOptions)
-    config = config_type.model_validate(
-        {"model": "open-mistral-7b", "data": {"train_file": "rows.jsonl"}, "api": {"endpoint": "lab"}}
-    )
-    return ApiTrainer(config, find_endpoint("lab"), clock=api.clock, patience=QUICK)
-
-
-def train(api: FaultyApi, folder: Path, events: list[dict[str, Any]] | None = None) -> int:
-    """One command: begin the run, or go on with it. Its exit code."""
-    run = RunDir(folder, on_event=(events if events is not None else []).append)
-    with run.locked():
-        if not run.metadata:
-            run.begin({}, config={}, facts={})
-        try:
-            result = trainer(api).train(ROWS, (), run)
-        except MistralTuneError as error:
-            return int(error.exit_code)
-        assert result is not None
-        run.finish(result)
-    return 0
 
 
 @dataclass
@@ -157,9 +134,7 @@ def try_schedule(api: FaultyApi, folder: Path, seed: int) -> list[str]:
     """A training under a seeded schedule of faults, its command given again for as long as it fails."""
     generator = random.Random(seed)
     faults = Faults(generator, left=generator.randint(1, 12))
-    api.files.clear()
-    api.jobs.clear()
-    api.calls.clear()
+    api.forget()
     api.schedule = faults
     codes: list[int] = []
     while (not codes or codes[-1] != 0) and len(codes) < 30:
@@ -242,6 +217,125 @@ def watch_over_cuts(api: FaultyApi, seed: int) -> list[str]:
     if sum(call.fault is not None for call in api.calls) != 50:
         problems.append("not 50 cuts")
     return problems
+
+
+def test_a4_a_redirect_is_never_followed_and_the_key_never_leaves(
+    api: FaultyApi, tally: Tally, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MISTRAL_API_KEY", "another-key-0123456789")
+    chat = {"model": "m", "messages": [{"role": "user", "content": "hello"}]}
+    client = ApiClient(find_endpoint("lab"), retry=Retrier(api.clock), patience=QUICK)
+    asks: dict[str, Callable[[], Any]] = {
+        "list jobs": client.jobs,
+        "create job": lambda: client.create_job({}),
+        "look": lambda: client.look("one"),
+        "start": lambda: client.start_job("one"),
+        "cancel": lambda: client.cancel_job("one"),
+        "list files": lambda: client.find_files("anything"),
+        "upload": lambda: client.upload("rows.jsonl", io.BytesIO(b"{}")),
+        "models": client.models,
+        "delete model": lambda: client.delete_model("one"),
+        "chat": lambda: client.chat(chat),
+        "stream": lambda: list(client.chat_stream(chat).__enter__()),
+    }
+    with faulty_api(FakeClock()) as elsewhere:
+        places = {"another host": elsewhere.url, "plain http": "http://api.example", "itself": api.url, "nothing": ""}
+        problems = {
+            f"{name}, {status} to {place}": redirected(api, elsewhere, ask, status, url)
+            for name, ask in asks.items()
+            for status in (301, 302, 303, 307, 308)
+            for place, url in places.items()
+        }
+    client.close()
+    tally("A4", "a redirect: exit 4 by one call, nothing sent elsewhere", problems)
+
+
+def redirected(api: FaultyApi, elsewhere: FaultyApi, ask: Callable[[], Any], status: int, url: str) -> list[str]:
+    api.calls.clear()
+    api.schedule = lambda call: Fault("status", status, headers={"location": f"{url}{call.path}"})
+    try:
+        ask()
+        return ["was followed"]
+    except MistralTuneError as error:
+        problems = [] if error.exit_code == ExitCode.API and "redirect" in error.message else [error.message]
+    if len(api.calls) != 1 or elsewhere.calls:
+        problems.append("a second call")
+    return problems
+
+
+# Killed
+
+
+def test_a_kill_at_any_moment_and_the_same_command_again_make_one_job(
+    server: ForkServer, rows: Path, api: FaultyApi, tally: Tally, tmp_path: Path, is_exhaustive: bool
+) -> None:
+    api.is_quick = True
+    command = Command(server, api, rows / "train.jsonl")
+    events = tmp_path / "events"
+    assert (
+        command.start(tmp_path / "whole", events=events, watched=tmp_path / "whole" / "outputs").wait().returncode == 0
+    )
+    num_events, num_calls = len(events.read_text().splitlines()), len(api.calls)
+    files = [Strike(signal.SIGKILL, at_event=number) for number in range(1, num_events + 1)]
+    requests = [(number, is_done) for number in range(num_calls) for is_done in (False, True)]
+    step = 1 if is_exhaustive else 9
+    problems = {f"event {strike.at_event}": command.killed_at_event(tmp_path, strike) for strike in files[::step]}
+    tally("A1", "train api killed at a file event, then the same command: one upload, one job, started once", problems)
+    problems = {f"request {moment}": command.killed_at_request(tmp_path, *moment) for moment in requests[::step]}
+    tally("A1", "train api killed at a request, before or after it is done, then the same command: likewise", problems)
+
+
+@dataclass(frozen=True)
+class Command:
+    """`train api` in forked processes."""
+
+    server: ForkServer
+    api: FaultyApi
+    train_file: Path
+
+    def start(self, folder: Path, **faults: Any) -> Trial:
+        folder.mkdir(exist_ok=True)
+        arguments = ("train", "api", "--endpoint", "lab", "--train-file", self.train_file, "--run-id", "run")
+        env = {name: os.environ[name] for name in ("MISTRALTUNE_CONFIG_DIR", "LAB_API_KEY")}
+        return self.server.start(*arguments, folder=folder, env=env, **faults)
+
+    def killed_at_event(self, tmp_path: Path, strike: Strike) -> list[str]:
+        self.api.forget()
+        folder = tmp_path / f"event {strike.at_event}"
+        return self.recover(folder, self.start(folder, strike=strike, watched=folder / "outputs").wait())
+
+    def killed_at_request(self, tmp_path: Path, number: int, is_done: bool) -> list[str]:
+        self.api.forget()
+        folder = tmp_path / f"request {number} {is_done}"
+        victims: SimpleQueue[int] = SimpleQueue()
+
+        def schedule(call: Call) -> Fault | None:
+            if call.number != number:
+                return None
+            os.kill(victims.get(timeout=60), signal.SIGKILL)
+            return Fault("reset", is_done=is_done)
+
+        self.api.schedule = schedule
+        trial = self.start(folder)
+        victims.put(trial.pid)
+        ended = trial.wait()
+        self.api.schedule = lambda call: None
+        return self.recover(folder, ended)
+
+    def recover(self, folder: Path, ended: Ended) -> list[str]:
+        """Give the command again, twice; what is wrong then."""
+        again = self.start(folder).wait()
+        num_calls = len(self.api.calls)
+        third = self.start(folder).wait()
+        codes = (ended.returncode, again.returncode, third.returncode)
+        return [
+            *([] if codes == (-signal.SIGKILL, 0, 0) else [f"exit codes {codes}: {again.stderr}"]),
+            *([] if len(self.api.jobs) == 1 else [f"{len(self.api.jobs)} jobs"]),
+            *([] if [len(job.started_at) for job in self.api.jobs.values()] == [1] else ["not started once"]),
+            *([] if len(self.api.files) == 1 else [f"{len(self.api.files)} uploads"]),
+            *([] if RunDir(folder / "outputs" / "run").status == "finished" else ["not finished"]),
+            *([] if len(self.api.calls) == num_calls else ["asked the API about a finished run"]),
+        ]
 
 
 def test_a_run_that_is_taken_up_again_tells_each_figure_once(api: FaultyApi, tmp_path: Path) -> None:

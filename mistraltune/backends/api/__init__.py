@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from pydantic import Field
 
 from mistraltune.config import Config, TrainConfig
+from mistraltune.errors import ConfigError
 from mistraltune.results import ModelRef
 
 if TYPE_CHECKING:
+    from mistraltune.backends.api.endpoints import Endpoint
     from mistraltune.interfaces import ChatModel, Renderer, Trainer
 
 MAX_SUFFIX = 11
@@ -60,15 +62,25 @@ class ApiBackend:
     def chat_model(self, ref: ModelRef) -> ChatModel:
         """The model behind `ref`; nothing is asked of it yet."""
         from mistraltune.backends.api.chat_model import ApiChatModel
-        from mistraltune.backends.api.endpoints import find_endpoint
 
-        return ApiChatModel(ref, find_endpoint(ref.endpoint))
+        return ApiChatModel(ref, endpoint_of(ref))
 
     def revision(self, ref: ModelRef) -> str:
         """The API's address: what stands there under the model's name is all that is known of its weights."""
-        from mistraltune.backends.api.endpoints import find_endpoint
+        return endpoint_of(ref).url
 
-        return find_endpoint(ref.endpoint).url
+
+def endpoint_of(ref: ModelRef) -> Endpoint:
+    """Where a model is.
+
+    Raises:
+        ConfigError: There is no such endpoint, or the reference says how the model is held.
+    """
+    from mistraltune.backends.api.endpoints import find_endpoint
+
+    if ref.quantization != "none":
+        raise ConfigError(f"{ref}: how an API holds its models is not for us to say", hint="leave out --quantization")
+    return find_endpoint(ref.endpoint)
 
 
 def options_of(config: TrainConfig) -> ApiOptions:

@@ -149,6 +149,11 @@ def plain(text: str) -> str:
     return escaped(line if len(line) <= MAX_SHOWN else f"{line[: MAX_SHOWN - 3]}...")
 
 
+def masked_values(value: Any) -> Any:
+    """JSON-like values without the secrets that a server may have echoed in them."""
+    return json.loads(masked(json.dumps(value)))
+
+
 def request_id(response: httpx2.Response) -> str:
     """The number by which the server's people find the request, where it has one."""
     names = ("x-request-id", "request-id", "mistral-correlation-id")

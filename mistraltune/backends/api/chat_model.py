@@ -17,7 +17,7 @@ from mistraltune.backends.api.answers import BadResponseError
 from mistraltune.backends.api.client import ApiClient
 from mistraltune.backends.api.connection import LONG, Patience
 from mistraltune.backends.api.endpoints import Endpoint
-from mistraltune.backends.api.retrying import Retrier
+from mistraltune.backends.api.retrying import OnWait, Retrier
 from mistraltune.data.conversation import Conversation, ToolCall, message_dicts
 from mistraltune.interfaces import Completion, Sampling
 from mistraltune.results import ModelRef
@@ -53,6 +53,15 @@ class ApiChatModel:
         self.client = ApiClient(endpoint, retry=retry, patience=patience)
         self.usage = {"prompt_tokens": 0, "completion_tokens": 0}
         self._counting = threading.Lock()
+
+    @property
+    def on_wait(self) -> OnWait:
+        """Hears why it waits, where the API is busy."""
+        return self.client.retry.on_wait
+
+    @on_wait.setter
+    def on_wait(self, listener: OnWait) -> None:
+        self.client.retry.on_wait = listener
 
     def generate(self, prompts: Sequence[Conversation], sampling: Sampling) -> Iterator[Completion]:
         """One completion per prompt, in order; `sampling.batch_size` prompts are asked at a time.
@@ -123,6 +132,8 @@ class ApiChatModel:
         }
         if prompt.tools:
             body["tools"] = list(prompt.tools)
+        if sampling.stop:
+            body["stop"] = list(sampling.stop)
         if sampling.seed is not None and not greedy:
             body["random_seed"] = sampling.seed
         return body

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from mistraltune.backends.api import options_of
 from mistraltune.backends.api.answers import BusyError
@@ -52,8 +53,8 @@ class Launch:
             ApiError: It refused.
         """
         if ledger.job_id is None:
-            ledger = self.upload(ledger, files)
-            ledger = self.create(ledger)
+            known = self.find(ledger)  # asked before any row leaves: an API may have no jobs any more
+            ledger = ledger.note(self.run.path, job_id=known.id) if known else self.create(self.upload(ledger, files))
         job = self.await_check(str(ledger.job_id))
         if job.status == VALIDATED:
             self.tell_plan(job)
@@ -80,16 +81,10 @@ class Launch:
 
     def create(self, ledger: Ledger) -> Ledger:
         """Have the one job of this run at the API."""
-        body = job_request(
-            self.config,
-            training_files=[ledger.files["train"]],
-            validation_files=[ledger.files["validation"]] if "validation" in ledger.files else [],
-            suffix=ledger.suffix,
-        )
 
         def make() -> Job:
             try:
-                return self.client.create_job(body)
+                return self.client.create_job(self.request(ledger))
             except BusyError as error:
                 if error.status == CONFLICT and (live := self.find_live(ledger)):
                     self.run.emit("note", text=f"{error.message}; following that job")
@@ -100,6 +95,15 @@ class Launch:
         job = self.client.retry.make_once(lambda: self.find(ledger), make)
         return ledger.note(self.run.path, job_id=job.id)
 
+    def request(self, ledger: Ledger) -> dict[str, Any]:
+        """What the job is asked for with."""
+        return job_request(
+            self.config,
+            training_files=[ledger.files["train"]],
+            validation_files=[ledger.files["validation"]] if "validation" in ledger.files else [],
+            suffix=ledger.suffix,
+        )
+
     def find(self, ledger: Ledger) -> Job | None:
         """The job that was asked for with this run's suffix; the first, should there be several."""
         return min(self.all_of(ledger), key=lambda job: (job.created_at, job.id), default=None)
@@ -109,10 +113,14 @@ class Launch:
         return [job for job in self.client.jobs(suffix=ledger.suffix) if job.suffix == ledger.suffix]
 
     def find_live(self, ledger: Ledger) -> Job | None:
-        """A job that trains the same model on the same file, and has not ended: what an API means by a conflict."""
-        jobs = self.client.jobs(model=self.config.model)
-        wanted = (ledger.files["train"],)
-        return next((job for job in jobs if job.training_files == wanted and not job.has_ended), None)
+        """A job that does the same with the same rows, and has not ended: what an API should mean by a conflict."""
+        request = self.request(ledger)
+        wanted = {key: value for key, value in request["hyperparameters"].items() if key != "epochs"}  # told rounded
+        for job in self.client.jobs(model=request["model"]):
+            is_same = job.training_files == (ledger.files["train"],) and wanted.items() <= job.hyperparameters.items()
+            if is_same and not job.has_ended:
+                return job
+        return None
 
     def await_check(self, job_id: str) -> Job:
         """The job, once its data was checked; whatever an unknown status means, it is waited out.

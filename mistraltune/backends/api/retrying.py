@@ -11,11 +11,12 @@ from email.utils import parsedate_to_datetime
 from typing import Protocol, TypeVar
 
 from mistraltune.backends.api.answers import BadResponseError, BusyError
-from mistraltune.errors import TemporaryError
+from mistraltune.errors import Stopped, TemporaryError
 
 T = TypeVar("T")
 
 OnWait = Callable[[str], None]
+ShouldStop = Callable[[], bool]
 
 FIRST_WAIT = 1.0
 LONGEST_WAIT = 60.0
@@ -24,6 +25,9 @@ LONGEST_RETRY_AFTER = 120.0
 
 PATIENCE = 300.0
 """Seconds after which no further try is made."""
+
+GLANCE = 0.1
+"""Seconds between two looks whether to stop, while waiting."""
 
 WORTH_TELLING = 2.0
 """Seconds of a wait that somebody should hear of."""
@@ -72,6 +76,7 @@ class Retrier:
         patience: Seconds after which no further try is made.
         seed: Of the jitter; None takes one from the system.
         on_wait: Hears why a longer wait is.
+        should_stop: Ends a wait early.
     """
 
     def __init__(
@@ -81,15 +86,23 @@ class Retrier:
         patience: float = PATIENCE,
         seed: int | None = None,
         on_wait: OnWait = lambda text: None,
+        should_stop: ShouldStop = lambda: False,
     ) -> None:
         self.clock = clock
         self.patience = patience
         self.on_wait = on_wait
+        self.should_stop = should_stop
         self._random = random.Random(seed)  # noqa: S311 - jitter
 
     def with_patience(self, seconds: float) -> Retrier:
         """The same with another patience."""
-        return Retrier(self.clock, patience=seconds, seed=self._random.getrandbits(32), on_wait=self.on_wait)
+        return Retrier(
+            self.clock,
+            patience=seconds,
+            seed=self._random.getrandbits(32),
+            on_wait=self.on_wait,
+            should_stop=self.should_stop,
+        )
 
     def __call__(self, attempt: Callable[[], T]) -> T:
         """What `attempt` returns, as soon as it does.
@@ -137,6 +150,7 @@ class Retrier:
 
         Raises:
             TemporaryError: `deadline` would pass, or the server asks for too long a pause.
+            Stopped: `should_stop` said so meanwhile.
         """
         wanted = parse_retry_after(error.retry_after, self.clock)
         if wanted is not None and wanted > LONGEST_RETRY_AFTER:
@@ -150,11 +164,24 @@ class Retrier:
             raise TemporaryError(f"{error.message} (after {tries})", hint=error.hint) from error
         if seconds > WORTH_TELLING:
             self.on_wait(f"{error.message}; trying again in {seconds:.0f} s")
-        self.clock.sleep(seconds)
+        wait(seconds, self.clock, self.should_stop)
 
     def jitter(self, number: int) -> float:
         """A random wait below a bound that doubles with each failure."""
         return self._random.uniform(0, min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(number, 10)))
+
+
+def wait(seconds: float, clock: Clock, should_stop: ShouldStop) -> None:
+    """Let so many seconds pass.
+
+    Raises:
+        Stopped: `should_stop` said so meanwhile.
+    """
+    until = clock.monotonic() + seconds
+    while (left := until - clock.monotonic()) > 0:
+        if should_stop():
+            raise Stopped("stopped")
+        clock.sleep(min(GLANCE, left))
 
 
 def parse_retry_after(value: str | None, clock: Clock) -> float | None:

@@ -83,7 +83,9 @@ class ApiTrainer:
             TemporaryError: The API could not be reached for long.
             ApiError: It refused.
         """
-        retry = Retrier(self.clock, on_wait=lambda text: run.emit("note", text=text))
+        retry = Retrier(
+            self.clock, on_wait=lambda text: run.emit("note", text=text), should_stop=lambda: run.stop_requested
+        )
         with closing(ApiClient(self.endpoint, retry=retry, patience=self.patience)) as client:
             try:
                 job = self.launch(client, train, validation, run)
@@ -148,9 +150,9 @@ class ApiTrainer:
         details = {
             "job_id": job.id,
             "endpoint": {"name": self.endpoint.name, "url": self.endpoint.url},
-            "hyperparameters": job.hyperparameters,
-            "cost_currency": job.plan.cost_currency,
-            "files": list(job.training_files),
+            "hyperparameters": {k: v for k, v in job.hyperparameters.items() if isinstance(v, int | float)},
+            "cost_currency": plain(job.plan.cost_currency or ""),
+            "files": [plain(file_id) for file_id in job.training_files],
         }
         model = ModelRef(backend="api", model=plain(job.fine_tuned_model), endpoint=self.endpoint.name)
         return TrainResult(model=model, metrics=metrics, details=details)

@@ -11,17 +11,14 @@ from typing import Any, Protocol
 
 from mistraltune.backends.api.answers import RefusedError, plain
 from mistraltune.backends.api.client import ApiClient
-from mistraltune.backends.api.retrying import Clock
-from mistraltune.backends.api.wire import KNOWN, Event, Job
+from mistraltune.backends.api.retrying import Clock, wait
+from mistraltune.backends.api.wire import KNOWN, VALIDATED, Event, Job
 from mistraltune.errors import RemoteJobError, Stopped
 
 SHORTEST_PAUSE = 2.0
 LONGEST_PAUSE = 90.0
 SHARE = 0.05
 """Of the time watched so far, which passes before the next look: little for short jobs, more for long ones."""
-
-GLANCE = 0.1
-"""Seconds between two looks whether to stop, while pausing."""
 
 WATCH_PATIENCE = 1800.0
 """Seconds that an API may be out of reach before a watch ends; the job goes on."""
@@ -58,11 +55,7 @@ class Pacer:
         """
         watched = self.clock.monotonic() - self._began
         seconds = min(LONGEST_PAUSE, max(SHORTEST_PAUSE, SHARE * watched)) * self._random.uniform(0.95, 1.05)
-        until = self.clock.monotonic() + seconds
-        while (left := until - self.clock.monotonic()) > 0:
-            if should_stop():
-                raise Stopped("stopped")
-            self.clock.sleep(min(GLANCE, left))
+        wait(seconds, self.clock, should_stop)
 
 
 class Watch:
@@ -82,6 +75,7 @@ class Watch:
         self._told = set(told)
         self._told_events: Counter[str] = Counter()
         self._status: str | None = None
+        self._is_told_to_start = False
 
     def follow(self, should_stop: Callable[[], bool]) -> Job:
         """The job at its end.
@@ -91,19 +85,26 @@ class Watch:
             RemoteJobError: The API knows the job no longer.
             TemporaryError: The API could not be reached for long; the job goes on.
         """
+        try:
+            return self._follow(should_stop)
+        except Stopped:
+            raise detached(self.client, self.job_id) from None
+
+    def _follow(self, should_stop: Callable[[], bool]) -> Job:
         pacer = Pacer(self.client.retry.clock)
         job = look_at(self.client, self.job_id)
-        self.tell("begin", step=max((step for _, step in self._told), default=0), num_steps=job.num_steps)
+        self.tell("begin", step=self._last_step, num_steps=job.num_steps)
         while True:
             self.tell_news(job)
             if job.has_ended:
-                self.tell("end", step=max((step for _, step in self._told), default=0))
+                self.tell("end", step=self._last_step)
                 return job
-            try:
-                pacer.pause(should_stop)
-            except Stopped:
-                raise detached(self.client, self.job_id) from None
+            pacer.pause(should_stop)
             job = look_at(self.client, self.job_id)
+
+    @property
+    def _last_step(self) -> int:
+        return max((step for _, step in self._told), default=0)
 
     def tell_news(self, job: Job) -> None:
         """Tell what was not told yet, in the order in which it happened."""
@@ -125,6 +126,10 @@ class Watch:
             self._status = job.status
             if job.status not in KNOWN:
                 self.tell("note", text="warning: that status is not known here; watching on")
+        if job.status == VALIDATED and not self._is_told_to_start:
+            self._is_told_to_start = True
+            at = f"--endpoint {self.client.endpoint.name}"
+            self.tell("note", text=f"it waits to be started: `mistraltune jobs start {job.id} {at}`")
         self.tell_figures(job)
 
     def tell_figures(self, job: Job) -> None:

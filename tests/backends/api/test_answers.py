@@ -18,7 +18,7 @@ from mistraltune.backends.api.connection import MAX_BODY_BYTES, Patience
 from mistraltune.backends.api.endpoints import Endpoint, find_endpoint
 from mistraltune.backends.api.retrying import Retrier, parse_retry_after
 from mistraltune.backends.api.watching import Watch
-from mistraltune.errors import ApiError, MistralTuneError, RemoteJobError, TemporaryError
+from mistraltune.errors import ApiError, MistralTuneError, RemoteJobError, Stopped, TemporaryError
 
 QUICK = Patience(connect=5, read=0.3, whole=1)
 JOB = {"id": "job-0", "status": "SUCCESS"}
@@ -334,3 +334,20 @@ def test_every_error_that_an_api_can_cause_is_one_of_ours(api: FaultyApi, client
         for ask in (lambda: client.look("x"), lambda: client.create_job({}), lambda: client.start_job("x")):
             with pytest.raises(MistralTuneError):
                 ask()
+
+
+def test_a_wish_to_stop_is_heard_while_a_busy_api_is_waited_for(api: FaultyApi, client: ApiClient) -> None:
+    api.schedule = lambda call: Fault("status", 503, retry_after="100")
+    began = api.clock.monotonic()
+    client.retry.should_stop = lambda: api.clock.monotonic() > began + 30
+    with pytest.raises(Stopped, match="detached; job job-0 goes on at lab"):
+        Watch(client, "job-0", tell=lambda event, **fields: None).follow(client.retry.should_stop)
+    assert api.clock.monotonic() - began < 31
+
+
+def test_longer_waits_are_told(api: FaultyApi, client: ApiClient) -> None:
+    told: list[str] = []
+    client.retry.on_wait = told.append
+    api.schedule = once(Fault("status", 503, retry_after="100"))
+    client.job("job-0")
+    assert told == [f"{api.url} answers 503: not now; trying again in 100 s"]

@@ -130,6 +130,12 @@ def test_greedy_unless_a_temperature_is_given(api: FaultyApi, model: ApiChatMode
     assert "seed" not in greedy
     assert (sampled["temperature"], sampled["top_p"], sampled["seed"]) == (0.7, 0.5, 3)  # as OpenAI's servers name it
     assert "random_seed" not in sampled
+    assert "stop" not in sampled
+
+
+def test_stops_are_left_to_the_api(api: FaultyApi, model: ApiChatModel) -> None:
+    list(model.generate([ask("x")], Sampling(stop=("\n", "END"))))
+    assert sent(api)[0]["stop"] == ["\n", "END"]
 
 
 def test_a_whole_conversation_with_tools_is_sent_as_it_is(api: FaultyApi, model: ApiChatModel) -> None:

@@ -1,0 +1,137 @@
+"""`train api` and `jobs` as a person and a script meet them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from faulty_api import KEY, FaultyApi, RealTime, RemoteJob, faulty_api, write_endpoints
+
+CommandLine = Callable[..., subprocess.CompletedProcess[str]]
+TRAIN = ("train", "api", "--endpoint", "lab", "--train-file", "triage/train.jsonl", "--run-id", "run")
+
+
+@pytest.fixture
+def api() -> Iterator[FaultyApi]:
+    with faulty_api(RealTime()) as served:
+        served.is_quick = True
+        yield served
+
+
+@pytest.fixture
+def at_lab(mistraltune: Any, api: FaultyApi, tmp_path: Path) -> CommandLine:
+    """The command line of somebody with an endpoint `lab`."""
+    own = {"MISTRALTUNE_CONFIG_DIR": str(write_endpoints(tmp_path / "config", lab=api.url)), "LAB_API_KEY": KEY}
+    command_line: CommandLine = replace(mistraltune, env={**mistraltune.env, **own})
+    return command_line
+
+
+def result(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    assert done.returncode == 0, done.stderr
+    value: dict[str, Any] = json.loads(done.stdout)
+    return value
+
+
+@pytest.mark.usefixtures("triage_rows")
+def test_a_dry_run_shows_what_would_be_sent_and_sends_nothing(at_lab: CommandLine, api: FaultyApi) -> None:
+    done = at_lab(*TRAIN, "--dry-run", "--learning-rate", "1e-5", LAB_API_KEY="")
+    assert done.returncode == 0, done.stderr
+    assert "learning_rate: 1.0e-05" in done.stdout
+    assert "8 rows" in done.stdout
+    assert f"endpoint: lab ({api.url})" in done.stdout
+    assert api.calls == []
+
+
+@pytest.mark.usefixtures("triage_rows")
+def test_a_training_is_told_in_plain_lines_with_its_plan_and_its_losses(at_lab: CommandLine) -> None:
+    done = at_lab(*TRAIN)
+    assert done.returncode == 0, done.stderr
+    assert "job job-0: tokens 1,000, trained on in all 5,000, steps 5, epochs 3.00, cost 1.50 USD" in done.stderr
+    assert "step 5/5  loss 0.4000" in done.stderr
+    assert "loss 2.0000 █▄▂▁▁ 0.4000" in done.stderr
+    assert done.stdout.startswith("run directory: outputs/run\nmodel: api:ft:open-mistral-7b:job-0@lab\n  train_loss: ")
+
+
+@pytest.mark.usefixtures("triage_rows")
+@pytest.mark.parametrize("command", ["train", "watch"])
+def test_ctrl_c_detaches_and_cancels_nothing(at_lab: Any, api: FaultyApi, tmp_path: Path, command: str) -> None:
+    api.is_quick = False
+    api.seconds = 3600
+    if command == "watch":
+        job = RemoteJob("job-0", {"model": "m", "training_files": [], "hyperparameters": {}}, 0, 3600)
+        job.started_at.append(api.clock.at)
+        api.jobs["job-0"] = job
+    words = TRAIN if command == "train" else ("jobs", "watch", "job-0", "--endpoint", "lab")
+    with subprocess.Popen(
+        [sys.executable, "-m", "mistraltune", *words, "--json"],
+        cwd=tmp_path,
+        env={**os.environ, **at_lab.env},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr
+        assert any('"event": "begin"' in line for line in process.stderr)
+        process.send_signal(signal.SIGINT)
+        stdout, _ = process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGINT
+    error = json.loads(stdout)["error"]
+    assert error["exit_code"] == 130
+    assert error["message"] == "detached; job job-0 goes on at lab"
+    assert "`mistraltune jobs watch job-0 --endpoint lab`" in error["hint"]
+    assert not api.jobs["job-0"].is_cancelled
+    assert len(api.started) == 1
+
+
+def test_jobs_are_listed_shown_watched_started_and_cancelled(at_lab: CommandLine, api: FaultyApi) -> None:
+    def jobs(*words: str) -> dict[str, Any]:
+        return result(at_lab("jobs", *words, "--endpoint", "lab", "--json"))
+
+    request = {"model": "m", "training_files": [], "hyperparameters": {}, "suffix": "s"}
+    for number in range(2):
+        api.jobs[f"job-{number}"] = RemoteJob(f"job-{number}", request, 0, 0, num_looks=3, queued_seconds=0)
+    assert [job["id"] for job in jobs("list")["jobs"]] == ["job-1", "job-0"]
+    assert jobs("show", "job-0")["status"] == "VALIDATED"
+    assert jobs("start", "job-0")["status"] == "SUCCESS"
+    assert jobs("start", "job-0")["status"] == "SUCCESS"
+    assert len(api.jobs["job-0"].started_at) == 1
+    assert jobs("cancel", "job-1")["status"] == "CANCELLED"
+    assert jobs("watch", "job-0")["fine_tuned_model"] == "ft:m:job-0"
+
+    cancelled = at_lab("jobs", "watch", "job-1", "--endpoint", "lab")
+    assert (cancelled.returncode, cancelled.stdout) == (6, "")
+    assert "error: job job-1 ended as CANCELLED" in cancelled.stderr
+
+
+def test_jobs_and_models_are_shown_to_people(at_lab: CommandLine, api: FaultyApi) -> None:
+    request = {"model": "m", "training_files": [], "hyperparameters": {}, "suffix": "s"}
+    job = RemoteJob("job-0", request, 0, 0, num_looks=3, queued_seconds=0, started_at=[0.0])
+    assert at_lab("jobs", "list", "--endpoint", "lab").stderr == "no jobs at lab\n"
+    api.jobs["job-0"] = job
+    listed = at_lab("jobs", "list", "--endpoint", "lab").stdout.splitlines()
+    assert listed[0].split() == ["job", "status", "model", "created", "fine-tuned", "model"]
+    assert listed[1].split() == ["job-0", "SUCCESS", "m", "1970-01-01", "00:00", "ft:m:job-0"]
+    shown = at_lab("jobs", "show", "job-0", "--endpoint", "lab").stdout
+    assert "fine-tuned model: api:ft:m:job-0@lab\n" in shown
+    assert "training loss: 2.0000 █▄▂▁▁ 0.4000\n" in shown
+    models = at_lab("jobs", "models", "--endpoint", "lab")
+    assert models.stdout == "api:open-mistral-7b@lab\napi:ft:m:job-0@lab\n"
+    deleted = at_lab("jobs", "delete-model", "api:ft:m:job-0@lab", "--endpoint", "lab")
+    assert deleted.stdout == "api:ft:m:job-0@lab is deleted\n"
+    assert api.calls[-1].path == "/v1/models/ft:m:job-0"
+
+
+def test_an_api_that_nobody_serves_is_exit_5_and_told_while_it_is_tried(at_lab: Any, tmp_path: Path) -> None:
+    write_endpoints(tmp_path / "config", lab="http://127.0.0.1:9")  # the discard port: nobody listens
+    done = at_lab("jobs", "list", "--endpoint", "lab")
+    assert done.returncode == 5
+    assert "cannot be reached" in done.stderr
+    assert "running? the same command may be run again" in done.stderr
