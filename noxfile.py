@@ -95,7 +95,7 @@ def faults(session: nox.Session) -> None:
     """Every kill, damage and full disk there is (about half an hour); what held goes into tests/faults.md."""
     install(session, "test")
     env = QUIET | {"OMP_NUM_THREADS": "1", "MISTRALTUNE_FAULTS": "all"}
-    places = ["tests/faults", "tests/serve/test_store.py", "tests/serve/test_restart.py"]
+    places = ["tests/faults", "tests/serve", "tests/test_static_gate.py"]
     session.run("pytest", *(session.posargs or places), env=env)
 
 

@@ -70,6 +70,8 @@ class ServerSettings(BaseSettings):
     """Largest uploaded file."""
     max_body_bytes: Annotated[int, Field(ge=1)] = 8 * 2**20
     """Largest body of any other request."""
+    head_seconds: Annotated[float, Field(gt=0)] = 10
+    """How long a request's first line and headers may take to arrive."""
     body_seconds: Annotated[float, Field(gt=0)] = 60
     """How long a body may take to arrive; of an upload, each piece of it."""
     max_open_jobs: Annotated[int, Field(ge=1)] = 100

@@ -18,6 +18,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"  # read when huggingface_hub is imported: no 
 import hypothesis
 import pytest
 from filelock import FileLock
+from tallying import Tally
 
 from mistraltune.publishing import publish_dir
 
@@ -26,6 +27,38 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a script's `pytest &
 
 hypothesis.settings.register_profile("repeatable", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("repeatable")
+
+TALLY = pytest.StashKey[Tally]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Count what held under faults, see `tests/faults.md`."""
+    config.stash[TALLY] = Tally()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """Count a test that is marked as trials of a figure."""
+    report: pytest.TestReport = yield
+    if report.when == "call" and not report.skipped:
+        for figure in item.iter_markers("figure"):
+            trials = figure.kwargs.get("trials", 1)
+            item.config.stash[TALLY].count(*figure.args, trials=trials, held=report.passed)
+    return report
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Put the figures of an exhaustive session into the table."""
+    tally = session.config.stash[TALLY]
+    if os.environ.get("MISTRALTUNE_FAULTS") == "all" and tally.rows:
+        tally.write(Path(__file__).parent / "faults.md")
+
+
+@pytest.fixture(scope="session")
+def tally(pytestconfig: pytest.Config) -> Tally:
+    """Counts trials that one test makes by itself."""
+    return pytestconfig.stash[TALLY]
+
 
 MakeOnce = Callable[[str, Callable[[Path], None]], Path]
 

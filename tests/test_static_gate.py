@@ -126,6 +126,7 @@ def narrows_a_type(test: ast.expr) -> bool:
             return False
 
 
+@pytest.mark.figure("S4", "source files: no pickle, eval, shell, remote code or formatted SQL")
 @pytest.mark.parametrize("path", sources(), ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_no_source_holds_what_runs_foreign_code_or_hides_an_error(path: Path) -> None:
     place = path.relative_to(ROOT)

@@ -29,6 +29,7 @@ from mistraltune.serve.jobs import Jobs, job_routes, resume_routes
 from mistraltune.serve.known_runs import KnownRuns, run_routes
 from mistraltune.serve.metrics import metric_routes
 from mistraltune.serve.models import Models, model_routes
+from mistraltune.serve.once import Once
 from mistraltune.serve.pages import Pages
 from mistraltune.serve.queue import Queue
 from mistraltune.serve.refusals import RefusalReply, add_refusals
@@ -154,6 +155,7 @@ def create_app(server: Server, *, key: str, hosts: Collection[str] = ()) -> Fast
             Middleware(Guard, key=key, sessions=server.sessions, hosts=hosts),
             Middleware(Pages, root=console_dir()),
             Middleware(WholeBodies, settings=server.settings),
+            Middleware(Once, store=server.store),
         ],
     )
     add_refusals(app)

@@ -18,6 +18,7 @@ from mistraltune.errors import ConfigError, LockedError
 from mistraltune.publishing import check_writable
 from mistraltune.results import ModelRef
 from mistraltune.serve.app import create_app, open_server
+from mistraltune.serve.connections import protocol_with_limit
 from mistraltune.settings import ServerSettings
 
 GRACE_SECONDS = 3
@@ -73,6 +74,7 @@ def run_server(  # noqa: PLR0913 - options by name
             threading.Thread(target=webbrowser.open, args=(link,), daemon=True).start()
         config = uvicorn.Config(
             app,
+            http=protocol_with_limit(settings.head_seconds),
             log_level="warning",
             access_log=False,
             server_header=False,

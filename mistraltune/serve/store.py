@@ -12,14 +12,20 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from mistraltune.errors import ConfigError, TemporaryError
 from mistraltune.publishing import publish_text
 from mistraltune.serve.records import FOLLOWING, OPEN, RECORDS, Event, FileRecord, JobRecord, Status
 
-VERSION = 1
+VERSION = 2
 """`PRAGMA user_version` of a store that this code reads."""
+
+REPLIES = """
+CREATE TABLE replies (
+    key TEXT PRIMARY KEY, created_at INTEGER NOT NULL, request_sha256 TEXT NOT NULL, body BLOB NOT NULL
+) STRICT;
+"""
 
 SCHEMA = f"""
 BEGIN IMMEDIATE;
@@ -37,9 +43,15 @@ CREATE TABLE events (
     name TEXT NOT NULL, data TEXT NOT NULL, PRIMARY KEY (job_id, seq)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX jobs_by_status ON jobs (status);
+{REPLIES}
 PRAGMA user_version = {VERSION};
 COMMIT;
 """
+
+FROM_VERSION_1 = f"BEGIN IMMEDIATE; {REPLIES} PRAGMA user_version = {VERSION}; COMMIT;"
+
+REPLY_SECONDS = 24 * 3600
+"""How long a reply is kept under an Idempotency-Key."""
 
 NewEvent = tuple[str, dict[str, Any]]
 """Name and data of an event that has no number yet."""
@@ -60,8 +72,20 @@ class IllegalStepError(Exception):
         self.status = status
 
 
+class KeptReply(NamedTuple):
+    """What was answered to a request that names an Idempotency-Key.
+
+    Attributes:
+        request_sha256: Of that request.
+        body: The answer.
+    """
+
+    request_sha256: str
+    body: bytes
+
+
 class Store:
-    """Files, jobs and events.
+    """Files, jobs, their events, and replies that may be asked for again.
 
     Safe in threads: one connection behind one lock. Only one process may have it open, which the data directory's lock
     sees to.
@@ -95,6 +119,8 @@ class Store:
         version = execute("PRAGMA user_version").fetchone()[0]
         if version == 0:
             self._connection.executescript(SCHEMA)
+        elif version == 1:
+            self._connection.executescript(FROM_VERSION_1)
         elif version != VERSION:
             raise ConfigError(f"{self.path} is of version {version}, not {VERSION}", hint="upgrade MistralTune")
         damage = execute("PRAGMA quick_check").fetchone()[0]
@@ -242,6 +268,21 @@ class Store:
         query = "SELECT seq, created_at, data FROM events WHERE job_id = ? AND name = ? ORDER BY seq DESC LIMIT 1"
         rows = self._rows(query, job_id, name)
         return Event(rows[0][0], rows[0][1], name, json.loads(rows[0][2])) if rows else None
+
+    # Replies
+
+    def find_reply(self, key: str) -> KeptReply | None:
+        """What is kept under a key."""
+        query = "SELECT request_sha256, body FROM replies WHERE key = ? AND created_at > ?"
+        rows = self._rows(query, key, now() - REPLY_SECONDS)
+        return KeptReply(*rows[0]) if rows else None
+
+    def keep_reply(self, key: str, reply: KeptReply) -> None:
+        """Keep a reply under a key, and forget old ones."""
+        at = now()
+        with self._transaction() as connection:
+            connection.execute("DELETE FROM replies WHERE created_at <= ?", (at - REPLY_SECONDS,))
+            connection.execute("INSERT OR REPLACE INTO replies VALUES (?, ?, ?, ?)", (key, at, *reply))
 
 
 def append(connection: sqlite3.Connection, job_id: str, events: Sequence[NewEvent]) -> None:

@@ -18,6 +18,7 @@ from mistraltune.serve.mapping import RUN_ID
 from mistraltune.serve.outcomes import note, outcome_of_check, outcome_of_job, with_duration
 from mistraltune.serve.processes import CHECK, JOB, Process, ending, find_processes, read_log, start
 from mistraltune.serve.records import ENDED, JobRecord, Status, TrainingRecord
+from mistraltune.serve.sharing import share_results
 from mistraltune.serve.store import IllegalStepError, Kind, Store
 
 PAUSE_SECONDS = 0.2
@@ -171,6 +172,7 @@ class Supervisor:
         if not self.device.make_room():
             return
         folder = self.folder / job.id
+        share_results(job, self.store, self.folder)
         process = start(command_of(job, folder), folder, JOB)
         self._processes[job.id] = process
         self.note_started(job, process)

@@ -12,6 +12,8 @@ import pytest
 from serving import KEY, rows, serving
 
 CLIENTS = os.environ.get("MISTRALTUNE_CLIENTS", "")
+NUM_REQUESTS = 2000
+"""At least."""
 NUM_EXAMPLES = 200
 """Requests made up for each of some twenty operations, in each of schemathesis' phases."""
 
@@ -21,6 +23,7 @@ pytestmark = [
 ]
 
 
+@pytest.mark.figure("S6", "requests made up from the OpenAPI document: none is a 5xx", trials=NUM_REQUESTS)
 def test_no_request_that_can_be_made_up_is_a_server_error(tmp_path: Path, tiny_model: Path) -> None:
     limits = {"MISTRALTUNE_SERVER_MAX_ANSWER_TOKENS": "4"}
     with serving(tmp_path / "data", "--model", f"open-mistral-7b={tiny_model}", env=limits) as server:
@@ -51,5 +54,5 @@ def test_no_request_that_can_be_made_up_is_a_server_error(tmp_path: Path, tiny_m
         assert server.http.get("/healthz").status_code == 200
         match = re.search(r"(\d+) generated", outcome.stdout)
         assert match is not None
-        assert int(match[1]) >= 2000
+        assert int(match[1]) >= NUM_REQUESTS
         assert outcome.returncode == 0, outcome.stdout[-5000:] + outcome.stderr + server.log.read_text()[-3000:]

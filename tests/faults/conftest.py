@@ -9,21 +9,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tallying import Tally
 from trials import ForkServer, Outcome, Training, Whole, fork_server
 
 LABELS = ("billing / urgent", "billing / normal", "delivery / urgent", "delivery / normal")
 IS_EXHAUSTIVE = os.environ.get("MISTRALTUNE_FAULTS") == "all"
-TABLE = Path(__file__).parents[1] / "faults.md"
-
-
-@pytest.fixture(scope="session")
-def tally() -> Iterator[Tally]:
-    """Counts what held; an exhaustive session puts it into the table."""
-    counted = Tally()
-    yield counted
-    if IS_EXHAUSTIVE:
-        counted.write(TABLE)
 
 
 @pytest.fixture(scope="session")

@@ -14,8 +14,8 @@ from typing import NamedTuple
 HEADING = """\
 # What held under faults
 
-Made by `nox -s faults`: each trial is a real process that meets a real fault. What the figures ask for stands in the
-tests of `tests/faults`. A row is replaced when its trials are run again.
+Made by `nox -s faults`: each trial is a real process, or a real request, that meets a real fault. What the figures ask
+for stands in the tests of `tests/faults` and `tests/serve`. A row is replaced when its trials are run again.
 
 | figure | what | tried | held | date | on |
 |---|---|---|---|---|---|
@@ -52,6 +52,14 @@ class Tally:
         self.rows[figure, what] = Row(figure, what, *counts, f"{datetime.now(UTC):%Y-%m-%d}", describe_machine())
         assert problems, f"{figure}: nothing was tried"
         assert not failed, "\n".join(f"{trial}: {'; '.join(wrong)}" for trial, wrong in failed.items())
+
+    def count(self, figure: str, what: str, *, trials: int, held: bool) -> None:
+        """Note a test that is, or holds, so many trials of a figure, beside those noted before."""
+        known = self.rows.get((figure, what))
+        tried = trials + (int(known.tried) if known else 0)
+        num_held = trials * held + (int(known.held) if known else 0)
+        date = f"{datetime.now(UTC):%Y-%m-%d}"
+        self.rows[figure, what] = Row(figure, what, str(tried), str(num_held), date, describe_machine())
 
     def write(self, path: Path) -> None:
         """Put the rows into the table at `path`, in the place of those of the same trials."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import resource
 import subprocess
 import sys
 import time
@@ -71,14 +72,25 @@ def wait_until(look: Callable[[], Any], *, seconds: float) -> Any:
 
 
 @contextmanager
-def serving(data_dir: Path, *options: str | Path, env: Mapping[str, str] | None = None) -> Iterator[Serving]:
-    """Yield a server; it is stopped at the end, if it is still there."""
+def serving(
+    data_dir: Path,
+    *options: str | Path,
+    env: Mapping[str, str] | None = None,
+    limits: Mapping[int, int] | None = None,
+) -> Iterator[Serving]:
+    """Yield a server, held to limits of the system; it is stopped at the end, if it is still there."""
     data_dir.mkdir(parents=True, exist_ok=True)
     log = data_dir.with_name(f"{data_dir.name}.log")
     command = [sys.executable, "-m", "mistraltune", "serve", "--port", "0", "--data-dir", str(data_dir)]
     environment = {**os.environ, "MISTRALTUNE_SERVER_KEY": KEY, "NO_COLOR": "1", "OMP_NUM_THREADS": "1", **(env or {})}
     with log.open("wb") as output:
-        process = subprocess.Popen([*command, *map(str, options)], stderr=output, stdout=output, env=environment)
+        process = subprocess.Popen(
+            [*command, *map(str, options)],
+            stderr=output,
+            stdout=output,
+            env=environment,
+            preexec_fn=lambda: limit_process(limits or {}),
+        )
     try:
         url = wait_until(lambda: find_url(log, process), seconds=60)
         with httpx2.Client(base_url=url, headers={"Authorization": f"Bearer {KEY}"}, timeout=120) as http:
@@ -91,6 +103,11 @@ def serving(data_dir: Path, *options: str | Path, env: Mapping[str, str] | None 
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def limit_process(limits: Mapping[int, int]) -> None:
+    for kind, value in limits.items():
+        resource.setrlimit(kind, (value, value))
 
 
 def find_url(log: Path, process: subprocess.Popen[bytes]) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -85,8 +86,11 @@ def test_a_model_is_evaluated_on_an_uploaded_file(server: Serving, tuned: str) -
     assert server.ok("GET", EVALUATIONS)["data"][0] == job
 
 
+@pytest.mark.figure("S5", "HTML in a row: text in the report, which forbids scripts by its policy")
 def test_two_models_are_compared_on_a_file(server: Serving, tuned: str) -> None:
-    asked = {"base_model": BASE, "fine_tuned_model": tuned, "file_id": server.upload(rows(10)), "max_new_tokens": 8}
+    harmful = '<img src=x onerror="alert(1)"><script>alert(2)</script>'
+    file_id = server.upload(rows(10, word=harmful))
+    asked = {"base_model": BASE, "fine_tuned_model": tuned, "file_id": file_id, "max_new_tokens": 8}
     made = server.ok("POST", COMPARISONS, json=asked)
     assert server.http.get(f"{COMPARISONS}/{made['id']}/report").status_code == 409
     assert server.http.delete(f"{COMPARISONS}/{made['id']}").status_code == 409
@@ -113,8 +117,23 @@ def test_two_models_are_compared_on_a_file(server: Serving, tuned: str) -> None:
     assert report.status_code == 200
     assert report.headers["content-disposition"].startswith("attachment;")
     assert report.headers["content-security-policy"] == "default-src 'none'; style-src 'unsafe-inline'; sandbox"
-    assert "<script" not in report.text
+    assert harmful not in report.text
+    assert "&lt;script&gt;alert(2)" in report.text
+    assert not re.search(r"<script|<img|<[^>]*onerror", report.text)
     assert "Say 5." in report.text
+
+
+def test_what_was_evaluated_before_is_not_computed_again(server: Serving, tuned: str) -> None:
+    asked = {"file_id": server.upload(rows(7)), "max_new_tokens": 4}
+    first = ended(server, EVALUATIONS, server.ok("POST", EVALUATIONS, json={**asked, "model": BASE})["id"])
+    models = {"base_model": BASE, "fine_tuned_model": BASE}
+    made = server.ok("POST", COMPARISONS, json={**asked, **models})
+    told = events(server, COMPARISONS, made["id"])
+    assert [event["data"]["text"] for event in told if event["name"] == "progress"] == []
+    figures = server.ok("GET", f"{COMPARISONS}/{made['id']}")["figures"]
+    assert figures["base"] == figures["fine_tuned"] == first["figures"]
+    server.ok("DELETE", f"{EVALUATIONS}/{first['id']}")
+    assert server.ok("GET", f"{COMPARISONS}/{made['id']}/rows")["total"] == 7
 
 
 def test_two_models_are_compared_on_prompts(server: Serving, tuned: str) -> None:

@@ -41,6 +41,7 @@ def upload(client: TestClient, word: str) -> Any:
     return client.post("/v1/files", files={"file": ("x.jsonl", rows(2, word=word))})
 
 
+@pytest.mark.figure("J10", "a request whose store fails at each statement: 503, no half job")
 @pytest.mark.parametrize("kind", ["upload", "create", "cancel"])
 def test_a_request_that_cannot_be_stored_gets_503_and_leaves_nothing(
     server: Server, client: TestClient, kind: str

@@ -10,16 +10,22 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
-from serving import Serving, rows, serving, wait_until
+from serving import ENDED, Serving, rows, serving, wait_until
 
+from mistraltune.results import ModelRef
 from mistraltune.serve.commands import check_of
+from mistraltune.serve.job_requests import JobRequest
+from mistraltune.serve.outcomes import MAX_ATTEMPTS
 from mistraltune.serve.processes import find_processes
-from mistraltune.serve.records import TrainingRecord
+from mistraltune.serve.records import ProcessMark, Status, TrainingRecord
+from mistraltune.serve.store import IllegalStepError, Store
+from mistraltune.serve.supervisor import Supervisor
 
 NUM_KILLS = 20 if os.environ.get("MISTRALTUNE_FAULTS") == "all" else 2
 STEPS = 12
@@ -84,17 +90,22 @@ def undisturbed(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> I
         yield adapter_hash(server, job_id)
 
 
+@pytest.mark.figure("J2", "server killed, trainer lives: adopted, the same adapter")
 @pytest.mark.parametrize("trial", range(NUM_KILLS))
 def test_a_living_trainer_is_adopted(tmp_path: Path, model: tuple[str, str], undisturbed: str, trial: int) -> None:
     """J2: the server is killed, the trainer lives."""
     with serving(tmp_path / "data", *model) as server:
         job_id = start_job(server)
         before = has_stepped(server, job_id, 1 + trial % 5)
+        at_work = trainers_of(server.data_dir)
+        for trainer in at_work:
+            trainer.suspend()  # so that it is still there when the next server looks
         kill(server, trainers_too=False)
-        (trainer,) = trainers_of(server.data_dir)
     with serving(tmp_path / "data", *model) as server:
         assert server.job(job_id)["status"] in ("RUNNING", "SUCCESS")
-        assert {process.pid for process in trainers_of(server.data_dir)} <= {trainer.pid}
+        assert trainers_of(server.data_dir) == at_work
+        for trainer in at_work:
+            trainer.resume()
         job = server.wait_for(job_id)
         assert (job["status"], adapter_hash(server, job_id)) == ("SUCCESS", undisturbed)
         steps = [checkpoint["step_number"] for checkpoint in job["checkpoints"]]
@@ -104,6 +115,7 @@ def test_a_living_trainer_is_adopted(tmp_path: Path, model: tuple[str, str], und
         assert len(running) == 1
 
 
+@pytest.mark.figure("J2", "server and trainer killed: continued, the same adapter")
 @pytest.mark.parametrize("trial", range(NUM_KILLS))
 def test_a_dead_trainer_is_continued_to_the_same_adapter(
     tmp_path: Path, model: tuple[str, str], undisturbed: str, trial: int
@@ -116,10 +128,9 @@ def test_a_dead_trainer_is_continued_to_the_same_adapter(
     with serving(tmp_path / "data", *model) as server:
         began = time.monotonic()
         while time.monotonic() - began < 5:
-            job = server.job(job_id)
             assert len(trainers_of(server.data_dir)) <= 1
             time.sleep(0.1)
-        assert job["status"] != "RUNNING" or trainers_of(server.data_dir)
+        wait_until(lambda: server.job(job_id)["status"] != "RUNNING" or trainers_of(server.data_dir), seconds=10)
         assert (server.wait_for(job_id)["status"], adapter_hash(server, job_id)) == ("SUCCESS", undisturbed)
 
 
@@ -143,6 +154,29 @@ def test_a_trainer_that_keeps_dying_is_given_up_after_three_attempts(tmp_path: P
         assert [event["data"]["message"] for event in job["events"] if event["name"] == "error"]
 
 
+@pytest.mark.figure("J2", "server killed in a comparison, its process living or dead: adopted or done again")
+@pytest.mark.parametrize("is_alive", [True, False])
+def test_a_comparison_outlives_the_server(tmp_path: Path, model: tuple[str, str], is_alive: bool) -> None:
+    place = "/api/comparisons"
+    with serving(tmp_path / "data", *model) as server:
+        asked = {"base_model": "open-mistral-7b", "fine_tuned_model": "open-mistral-7b", "max_new_tokens": 30}
+        job = server.ok("POST", place, json={**asked, "file_id": server.upload(rows(60))})
+        wait_until(lambda: server.ok("GET", f"{place}/{job['id']}")["progress"], seconds=60)
+        kill(server, trainers_too=not is_alive)
+        assert len(trainers_of(server.data_dir)) <= is_alive
+    with serving(tmp_path / "data", *model) as server:
+
+        def look() -> Any:
+            found = server.ok("GET", f"{place}/{job['id']}")
+            return found if found["status"] in ENDED else None
+
+        found = wait_until(look, seconds=90)
+        assert (found["status"], found["figures"]["ties"]) == ("SUCCESS", 60)
+        assert trainers_of(server.data_dir) == []
+        assert server.http.get(f"{place}/{job['id']}/report").status_code == 200
+
+
+@pytest.mark.figure("J3", "second server on a data directory: exit 11, the first undisturbed")
 def test_a_second_server_on_the_same_directory_is_refused(tmp_path: Path) -> None:
     """J3."""
     with serving(tmp_path / "data") as server:
@@ -150,6 +184,52 @@ def test_a_second_server_on_the_same_directory_is_refused(tmp_path: Path) -> Non
         assert second.returncode == 11
         assert "another server" in second.stderr
         assert server.ok("GET", "/v1/models")
+
+
+class NoDevice:
+    """A device that is never free, so that nothing is started."""
+
+    def make_room(self) -> bool:
+        return False
+
+    def give_back(self) -> None:
+        pass
+
+
+@pytest.mark.figure("J4", "a stranger with a job's number: never signalled, the job ends without it")
+@pytest.mark.parametrize("trial", range(10))
+def test_a_stranger_with_a_jobs_number_is_never_signalled(tmp_path: Path, trial: int) -> None:
+    """Number and start time are recorded for people; a process is ours by its command alone."""
+    stranger = subprocess.Popen(
+        [sys.executable, "-c", "import time; time.sleep(100)", str(tmp_path)], start_new_session=True
+    )
+    store = Store(tmp_path)
+    try:
+        began = psutil.Process(stranger.pid).create_time()
+        job = TrainingRecord(
+            id="job",
+            created_at=1,
+            modified_at=1,
+            status=(Status.RUNNING, Status.CANCELLATION_REQUESTED)[trial % 2],
+            request=JobRequest.model_validate({"model": "quickstart", "training_files": ["x"]}),
+            base=ModelRef(model="quickstart"),
+            is_started=True,
+            num_attempts=MAX_ATTEMPTS,
+            process=ProcessMark(pid=stranger.pid, create_time=began - trial // 2),
+        )
+        store.add_job(job)
+        supervisor = Supervisor(store, tmp_path / "jobs", NoDevice())
+        supervisor.start()
+        if trial % 4:
+            with suppress(IllegalStepError):  # it may have ended already
+                supervisor.cancel(job)
+        wait_until(lambda: not store.open_jobs(), seconds=30)
+        supervisor.stop()
+        assert stranger.poll() is None
+    finally:
+        stranger.kill()
+        assert stranger.wait() == -signal.SIGKILL
+        store.close()
 
 
 def test_a_stranger_with_the_trainers_number_is_left_alone(tmp_path: Path) -> None:
@@ -184,6 +264,7 @@ def test_a_fork_of_a_trainer_is_not_taken_for_it(tmp_path: Path) -> None:
         trainer.wait()
 
 
+@pytest.mark.figure("J5", "server stopped while it trains: checkpoint saved, job waits, exit within 15 s")
 def test_a_stopped_server_has_its_trainers_save(tmp_path: Path, model: tuple[str, str]) -> None:
     """J5."""
     with serving(tmp_path / "data", *model) as server:
@@ -205,6 +286,7 @@ def test_a_stopped_server_has_its_trainers_save(tmp_path: Path, model: tuple[str
         server.wait_for(job_id)
 
 
+@pytest.mark.figure("J7", "index of real jobs deleted, then zeroed: rebuilt, models answer as before", trials=2)
 def test_an_index_that_is_lost_or_damaged_is_rebuilt(tmp_path: Path, model: tuple[str, str]) -> None:
     """J7."""
     data_dir = tmp_path / "data"
@@ -244,7 +326,7 @@ def test_a_job_whose_row_was_lost_but_finished_is_a_success_again(tmp_path: Path
     data_dir = tmp_path / "data"
     with serving(data_dir, *model) as server:
         job_id = start_job(server, 1)
-        wait_until(lambda: server.job(job_id)["status"] == "RUNNING", seconds=30)
+        wait_until(lambda: server.job(job_id)["status"] in ("RUNNING", "SUCCESS"), seconds=60)
         shutil.copy(data_dir / "jobs" / job_id / "job.json", tmp_path / "early.json")
         name = server.wait_for(job_id)["fine_tuned_model"]
     shutil.copy(tmp_path / "early.json", data_dir / "jobs" / job_id / "job.json")

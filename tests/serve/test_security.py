@@ -119,6 +119,7 @@ def test_the_routes_are_the_ones_that_we_know(app: FastAPI) -> None:
     )
 
 
+@pytest.mark.figure("S1", "no key, or a wrong one, on every route: 401, nothing changes")
 def test_no_route_answers_without_the_key(app: FastAPI, client: TestClient, server: Server) -> None:
     before = state_of(server)
     wrong: list[dict[str, str]] = [
@@ -154,6 +155,7 @@ def test_only_the_health_check_and_signing_in_are_open(client: TestClient) -> No
         assert client.get(path).status_code == 401, path
 
 
+@pytest.mark.figure("S1", "a foreign Host on every route: 400, nothing changes")
 @pytest.mark.parametrize("host", FOREIGN_HOSTS)
 def test_no_route_answers_to_another_hosts_name(app: FastAPI, client: TestClient, server: Server, host: str) -> None:
     before = state_of(server)
@@ -164,6 +166,7 @@ def test_no_route_answers_to_another_hosts_name(app: FastAPI, client: TestClient
     assert state_of(server) == before
 
 
+@pytest.mark.figure("S1", "a foreign Origin on every route: 403, nothing changes")
 @pytest.mark.parametrize("origin", FOREIGN_ORIGINS)
 def test_no_route_answers_to_a_foreign_page(app: FastAPI, client: TestClient, server: Server, origin: str) -> None:
     before = state_of(server)
@@ -189,6 +192,7 @@ def test_two_hosts_are_none(client: TestClient) -> None:
     assert client.get("/v1/models", headers=headers).status_code == 400
 
 
+@pytest.mark.figure("S1", "a stranger on every WebSocket: closed with 1008")
 @pytest.mark.parametrize(
     "headers",
     [
@@ -263,6 +267,7 @@ def test_a_websocket_with_a_cookie_says_which_page_it_comes_from(
     assert refusal.value.reason == ""  # let in, and told that there is no such job
 
 
+@pytest.mark.figure("S1", "odd methods: 401 without the key, 405 with it")
 def test_no_method_is_forgotten(client: TestClient) -> None:
     for method in ("PUT", "PATCH", "DELETE", "OPTIONS", "HEAD", "TRACE", "CONNECT", "BREW"):
         assert client.request(method, "/v1/files").status_code == 401, method

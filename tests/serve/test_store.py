@@ -24,7 +24,8 @@ from mistraltune.serve.records import ENDED, FOLLOWING, FileRecord, Status, Trai
 from mistraltune.serve.store import IllegalStepError, Store
 
 REQUEST = JobRequest.model_validate({"model": "quickstart", "training_files": ["x"]})
-NUM_KILLS = 200 if os.environ.get("MISTRALTUNE_FAULTS") == "all" else 40
+IS_EXHAUSTIVE = os.environ.get("MISTRALTUNE_FAULTS") == "all"
+NUM_KILLS, NUM_COPIES, NUM_ORDERS = (200, 20, 1000) if IS_EXHAUSTIVE else (40, 5, 100)
 
 
 def a_job(name: str) -> TrainingRecord:
@@ -106,6 +107,7 @@ def test_threads_number_events_without_gaps(store: Store) -> None:
     assert [event.seq for event in store.events("j")] == list(range(1, 162))
 
 
+@pytest.mark.figure("J8", "VACUUM INTO while others write: integrity_check ok", trials=NUM_COPIES)
 def test_a_copy_made_while_others_write_is_whole(store: Store, tmp_path: Path) -> None:
     """J8."""
     stopping = threading.Event()
@@ -118,7 +120,7 @@ def test_a_copy_made_while_others_write_is_whole(store: Store, tmp_path: Path) -
 
     writer = threading.Thread(target=write)
     writer.start()
-    for number in range(5):
+    for number in range(NUM_COPIES):
         target = tmp_path / f"copy-{number}.db"
         with sqlite3.connect(store.path) as connection:
             connection.execute("VACUUM INTO ?", (str(target),))
@@ -128,10 +130,11 @@ def test_a_copy_made_while_others_write_is_whole(store: Store, tmp_path: Path) -
     writer.join()
 
 
+@pytest.mark.figure("J9", "random orders of wishes: no illegal step is stored", trials=NUM_ORDERS)
 def test_no_order_of_wishes_stores_an_illegal_step(store: Store) -> None:
     """J9."""
     chance = random.Random(5)
-    for trial in range(1000 if NUM_KILLS == 200 else 100):
+    for trial in range(NUM_ORDERS):
         store.add_job(a_job(f"j{trial}"))
         for _ in range(12):
             wanted = chance.choice(list(Status))
@@ -213,6 +216,7 @@ def losses(data_dir: Path, acknowledged: list[Any]) -> list[str]:
     return lost + torn
 
 
+@pytest.mark.figure("J1", "SIGKILL while the store writes: nothing acknowledged is lost or torn", trials=NUM_KILLS)
 def test_no_kill_loses_what_was_acknowledged(tmp_path: Path) -> None:
     chance = random.Random(1)
     total = 0
@@ -244,6 +248,7 @@ CHANGES: dict[str, Callable[[Store], Any]] = {
 }
 
 
+@pytest.mark.figure("J10", "every write of the store fails at each of its statements: nothing stays")
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
 def test_a_write_that_fails_leaves_nothing_of_itself(store: Store, change: Callable[[Store], Any]) -> None:
     store.add_file(a_file("f"))
