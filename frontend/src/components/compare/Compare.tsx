@@ -62,6 +62,7 @@ function Entry({ entry, now }: { entry: Study; now: number | null }) {
   const isComparison = "base_model" in entry;
   return (
     <Link
+      prefetch={false}
       href={isComparison ? comparisonHref(entry.id) : evaluationHref(entry.id)}
       className="grid h-full grid-cols-[minmax(0,1fr)_auto] items-center gap-x-4 px-4 hover:bg-sunken focus-visible:-outline-offset-2 sm:grid-cols-[minmax(0,3fr)_minmax(0,1fr)_7rem]"
     >

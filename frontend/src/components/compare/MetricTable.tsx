@@ -1,9 +1,10 @@
 import { Badge } from "@/components/ui/Badge";
 import type { Comparison, Evaluation } from "@/lib/api/types";
-import { differencesOf, metricsOf, type MetricLine } from "@/lib/compare/metrics";
+import { differencesOf, labelOf, metricsOf, type MetricLine, type Verdict } from "@/lib/compare/metrics";
+import type { Tone } from "@/lib/jobs/status";
 import { formatFigure, formatSigned } from "@/lib/format/number";
 
-const VERDICTS = { better: { word: "better", tone: "good" }, worse: { word: "worse", tone: "bad" }, unclear: { word: "no clear difference", tone: "neutral" } } as const;
+const TONES: Record<Verdict, Tone> = { higher: "good", lower: "bad", "no clear difference": "neutral" };
 
 const HEAD = "px-3 py-1.5 font-medium first:pl-4 last:pr-4";
 const CELL = "px-3 py-1.5 first:pl-4 last:pr-4";
@@ -11,7 +12,7 @@ const CELL = "px-3 py-1.5 first:pl-4 last:pr-4";
 /** Both models' metrics with 95 % intervals, and their differences, paired over the rows. */
 export function DifferenceTable({ figures }: { figures: NonNullable<Comparison["figures"]> }) {
   return (
-    <div className="overflow-x-auto focus-visible:-outline-offset-2" tabIndex={0} role="region" aria-label="Metrics">
+    <div className="relative overflow-x-auto focus-visible:-outline-offset-2" tabIndex={0} role="region" aria-label="Metrics">
       <table className="figures w-full text-left">
         <thead className="text-[0.8125rem] text-ink-soft">
           <tr>
@@ -19,15 +20,13 @@ export function DifferenceTable({ figures }: { figures: NonNullable<Comparison["
             <th scope="col" className={HEAD}>Base</th>
             <th scope="col" className={HEAD}>Fine-tuned</th>
             <th scope="col" className={HEAD}>Difference</th>
-            <th scope="col" className={HEAD}>
-              <span className="sr-only">Verdict</span>
-            </th>
+            <th scope="col" className={HEAD}>Reading</th>
           </tr>
         </thead>
         <tbody>
-          {differencesOf(figures).map(({ name, base, tuned, difference, verdict }) => (
+          {differencesOf(figures).map(({ name, base, tuned, difference, verdict, isScore }) => (
             <tr key={name} className="border-t">
-              <th scope="row" className={`${CELL} font-medium`}>{name.replaceAll("_", " ")}</th>
+              <th scope="row" className={`${CELL} font-medium`}>{labelOf(name)}</th>
               <td className={CELL}><Metric line={base} /></td>
               <td className={CELL}><Metric line={tuned} /></td>
               <td className={CELL}>
@@ -40,7 +39,7 @@ export function DifferenceTable({ figures }: { figures: NonNullable<Comparison["
                   <span className="text-ink-soft">–</span>
                 )}
               </td>
-              <td className={CELL}>{verdict ? <Badge tone={VERDICTS[verdict].tone}>{VERDICTS[verdict].word}</Badge> : null}</td>
+              <td className={CELL}>{verdict ? <Badge tone={isScore ? TONES[verdict] : "neutral"}>{verdict}</Badge> : null}</td>
             </tr>
           ))}
         </tbody>
@@ -62,7 +61,7 @@ export function MetricTable({ figures }: { figures: NonNullable<Evaluation["figu
       <tbody>
         {metricsOf(figures).map((line) => (
           <tr key={line.name} className="border-t">
-            <th scope="row" className={`${CELL} font-medium`}>{line.name.replaceAll("_", " ")}</th>
+            <th scope="row" className={`${CELL} font-medium`}>{labelOf(line.name)}</th>
             <td className={CELL}><Metric line={line} /></td>
           </tr>
         ))}

@@ -75,6 +75,7 @@ export function DatasetList() {
             label="Files"
             render={(file) => (
               <Link
+                prefetch={false}
                 href={datasetHref(file.id)}
                 className="grid h-full grid-cols-[minmax(0,1fr)_auto] items-center gap-x-4 px-4 hover:bg-sunken focus-visible:-outline-offset-2 sm:grid-cols-[minmax(0,3fr)_minmax(0,1fr)_minmax(0,1fr)_7rem]"
               >

@@ -3,10 +3,13 @@ import { Panel } from "@/components/ui/Panel";
 import { formatBytes } from "@/lib/format/bytes";
 import { formatCount } from "@/lib/format/number";
 import { formatDuration } from "@/lib/format/time";
+import { secondsFor, type Precedent } from "@/lib/jobs/precedent";
 import type { DryRun } from "@/lib/api/types";
 
 /** What a job would do, before anything starts. */
-export function DryRunResult({ plan, memory }: { plan: DryRun; memory: number | null }) {
+export function DryRunResult({ plan, precedent }: { plan: DryRun; precedent: Precedent }) {
+  const seconds = plan.expected_duration_seconds ?? secondsFor(plan.train_tokens, precedent);
+  const memory = precedent.peakMemoryBytes;
   return (
     <Panel title="What this job would do" hint="Nothing has started. Memory and time are those of the last training of this model here.">
       <dl className="grid grid-cols-2 gap-x-6 gap-y-3 px-4 py-3.5 sm:grid-cols-3">
@@ -24,7 +27,7 @@ export function DryRunResult({ plan, memory }: { plan: DryRun; memory: number | 
         />
         <Figure
           label="Time"
-          value={plan.expected_duration_seconds === null ? "not known yet" : formatDuration(plan.expected_duration_seconds)}
+          value={seconds === null ? "not known yet" : formatDuration(seconds)}
           hint="By the last training of the same model on this machine"
         />
       </dl>

@@ -1,4 +1,5 @@
 import Link from "next/link";
+import { memo } from "react";
 import { formatFigure, formatNoun } from "@/lib/format/number";
 import { formatAgo } from "@/lib/format/time";
 import { jobHref } from "@/lib/places";
@@ -6,7 +7,7 @@ import type { Job, Run } from "@/lib/api/types";
 import { StatusBadge } from "./StatusBadge";
 
 /** One job of a list: 60 pixels high wherever it stands. */
-export function JobRow({ job, now, run }: {
+export const JobRow = memo(function JobRow({ job, now, run }: {
   job: Job;
   now: number | null;
   /** Its run directory, whose figures are shown. */
@@ -15,6 +16,7 @@ export function JobRow({ job, now, run }: {
   const { training_steps: steps } = job.hyperparameters;
   return (
     <Link
+      prefetch={false}
       href={jobHref(job.id)}
       className="grid h-full grid-cols-[minmax(0,1fr)_auto] items-center gap-x-4 px-4 hover:bg-sunken focus-visible:-outline-offset-2 md:grid-cols-[minmax(0,2fr)_minmax(0,1fr)_minmax(0,1fr)_8rem]"
     >
@@ -35,7 +37,7 @@ export function JobRow({ job, now, run }: {
       </div>
     </Link>
   );
-}
+});
 
 function figuresOf({ train_loss: loss, val_loss: valLoss }: Run): string {
   return [`loss ${formatFigure(loss, 3)}`, valLoss === null ? "" : `val ${formatFigure(valLoss, 3)}`].filter(Boolean).join(" · ");

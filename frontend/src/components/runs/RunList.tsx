@@ -70,6 +70,7 @@ function RunRow({ run, isChosen, onToggle }: { run: Run; isChosen: boolean; onTo
         <input type="checkbox" className="size-4 accent-accent" checked={isChosen} onChange={onToggle} aria-label={`Curves of ${nameOf(run)}`} />
       </label>
       <Link
+        prefetch={false}
         href={runHref(run.id)}
         className="grid h-full min-w-0 flex-1 grid-cols-[minmax(0,1fr)_auto] items-center gap-x-4 pr-4 pl-1 hover:bg-sunken focus-visible:-outline-offset-2 md:grid-cols-[minmax(0,2fr)_minmax(0,1fr)_minmax(0,1fr)_7rem]"
       >

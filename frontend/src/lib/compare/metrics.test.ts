@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { differencesOf, metricsOf } from "./metrics";
+import { differencesOf, labelOf, metricsOf } from "./metrics";
 
 const side = (exact: number) => ({
   evaluator: "text",
@@ -14,12 +14,20 @@ it("metrics with an interval come first", () => {
   expect(metricsOf(side(0.5)).map((line) => line.name)).toEqual(["exact_match", "tokens_per_second"]);
 });
 
-it("a difference is better or worse only where its interval leaves zero out", () => {
+it("a difference is higher or lower only where its interval leaves zero out", () => {
   const verdict = (low: number, high: number) =>
     differencesOf({ base: side(0.4), fine_tuned: side(0.6), differences: { exact_match: { value: 0.2, interval: { low, high } } }, wins: 1, ties: 0, losses: 0 }).map(
       (line) => line.verdict,
     );
-  expect(verdict(0.1, 0.3)).toEqual(["better", null]);
-  expect(verdict(-0.3, -0.1)).toEqual(["worse", null]);
-  expect(verdict(-0.1, 0.3)).toEqual(["unclear", null]);
+  expect(verdict(0.1, 0.3)).toEqual(["higher", null]);
+  expect(verdict(-0.3, -0.1)).toEqual(["lower", null]);
+  expect(verdict(-0.1, 0.3)).toEqual(["no clear difference", null]);
+});
+
+it("lengths and speeds are no scores", () => {
+  const lines = differencesOf({ base: side(0.4), fine_tuned: side(0.6), differences: {}, wins: 0, ties: 0, losses: 0 });
+  expect(lines.map((line) => [labelOf(line.name), line.isScore])).toEqual([
+    ["Exact match", true],
+    ["Tokens per second", false],
+  ]);
 });

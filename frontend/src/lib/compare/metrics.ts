@@ -9,6 +9,22 @@ export interface MetricLine {
   interval: { low: number; high: number } | null;
 }
 
+export type Verdict = "higher" | "lower" | "no clear difference";
+
+/** Figures beside the scores, as `mistraltune eval` names them. */
+const LABELS: Record<string, string> = {
+  average_length: "Length in words",
+  average_length_tokens: "Length in tokens",
+  share_cut: "Share cut at the token limit",
+  tokens_per_second: "Tokens per second",
+};
+
+/** A metric's name in words. */
+export function labelOf(name: string): string {
+  const words = LABELS[name] ?? name.replaceAll("_", " ");
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
 /** A metric of both models. */
 export interface DifferenceLine {
   name: string;
@@ -16,7 +32,9 @@ export interface DifferenceLine {
   tuned: MetricLine;
   difference: { value: number; low: number; high: number } | null;
   /** Whether the interval of the difference leaves zero out, and on which side. */
-  verdict: "better" | "worse" | "unclear" | null;
+  verdict: Verdict | null;
+  /** Whether higher is better: lengths and speeds are told, not judged. */
+  isScore: boolean;
 }
 
 /** The metrics of a model, those with an interval first. */
@@ -34,11 +52,11 @@ export function differencesOf(figures: NonNullable<Comparison["figures"]>): Diff
     if (!other) return [];
     const found = differences[line.name];
     const difference = found ? { value: found.value, low: found.interval.low, high: found.interval.high } : null;
-    return [{ name: line.name, base: line, tuned: other, difference, verdict: difference ? verdictOf(difference) : null }];
+    return [{ name: line.name, base: line, tuned: other, difference, verdict: difference ? verdictOf(difference) : null, isScore: !(line.name in LABELS) }];
   });
 }
 
-function verdictOf({ low, high }: { low: number; high: number }): "better" | "worse" | "unclear" {
-  if (low > 0) return "better";
-  return high < 0 ? "worse" : "unclear";
+function verdictOf({ low, high }: { low: number; high: number }): Verdict {
+  if (low > 0) return "higher";
+  return high < 0 ? "lower" : "no clear difference";
 }
