@@ -92,7 +92,7 @@ def compat(session: nox.Session) -> None:
 
 @nox.session
 def faults(session: nox.Session) -> None:
-    """Every kill, damage and full disk there is (about half an hour); what held goes into tests/faults.md."""
+    """Every kill, damage and full disk there is (about an hour); what held goes into tests/faults.md."""
     install(session, "test")
     env = QUIET | {"OMP_NUM_THREADS": "1", "MISTRALTUNE_FAULTS": "all"}
     places = ["tests/faults", "tests/serve", "tests/test_static_gate.py"]

@@ -272,7 +272,8 @@ class RunDir:
         Args:
             event: `begin` (`step`, `num_steps`) and `end` (`step`) around the steps; `tick` (`step`) after each step;
                 `step` (`step`, `loss`; as known `learning_rate`, `tokens_per_second`, `seconds` since the beginning);
-                `validation` (`step`, `val_loss`); `checkpoint` (`step`); `note` and `phase` (`text`); `data`; `model`.
+                `validation` (`step`, `val_loss`); `checkpoint` (`step`); `note` and `phase` (`text`);
+                `data`; `preview`; `model`.
             fields: JSON-like; losses in nats per trained token, finite.
         """
         entry: Event = {"event": event, **fields}

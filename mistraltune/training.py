@@ -192,6 +192,8 @@ def make_plan(  # noqa: PLR0913 - options by name
         if rows is not None:
             on_event({"event": "data", "name": name, **rows.statistics()})
     preview = trainer.preview(train_rows, val_rows or ())
+    if preview:
+        on_event({"event": "preview", **preview})
     for warning in preview.get("warnings", ()):
         on_event({"event": "note", "text": f"warning: {warning}"})
     num_steps = config.training.num_steps(num_rows=len(train_rows), num_devices=num_devices)

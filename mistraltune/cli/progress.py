@@ -19,6 +19,10 @@ STEP_FIGURES = {"loss": ("loss", ".4f"), "learning_rate": ("lr", ".2e"), "tokens
 """What a step event tells, with its label and format."""
 
 
+MEMORY_PARTS = ("weights", "adapters", "optimizer", "activations", "process")
+"""Of an estimate of memory."""
+
+
 class RunProgress:
     """Listens to a run (`on_event`) and shows it on stderr.
 
@@ -72,6 +76,11 @@ class RunProgress:
         """What of the data is used."""
         self.counting.stop()
         note(describe_data(event["name"], event))
+
+    def show_preview(self, event: Event) -> None:
+        """What the training will take."""
+        for line in describe_footprint(event):
+            note(line)
 
     def show_model(self, event: Event) -> None:
         """What is trained, and how the rest is held."""
@@ -166,3 +175,24 @@ def describe_data(name: str, figures: dict[str, Any]) -> str:
         if figures.get(f"num_{what}"):
             line += f"; {figures[f'num_{what}']:,} rows {what} as too long"
     return line
+
+
+def describe_footprint(figures: dict[str, Any]) -> list[str]:
+    """What a training takes of memory, and whether that is free; and of disk."""
+    lines = []
+    if memory := figures.get("memory"):
+        parts = ", ".join(f"{name} {amount(memory[f'{name}_bytes'])}" for name in MEMORY_PARTS)
+        free = memory["free_bytes"]
+        line = f"memory: about {amount(memory['total_bytes'])} on the {memory['device'].upper()} ({parts})"
+        line += "" if free is None else f", {amount(free)} free"
+        lines.append(line)
+        if free is not None and free < memory["total_bytes"]:
+            lines.append("memory: that is more than is free; the longest batch is tried before the first step")
+    if disk := figures.get("disk"):
+        lines.append(f"disk: about {amount(disk['needed_bytes'])}, {amount(disk['free_bytes'])} free")
+    return lines
+
+
+def amount(num_bytes: int) -> str:
+    """`1.5 GiB`, `80 MiB`."""
+    return f"{num_bytes / 2**30:.1f} GiB" if num_bytes >= 2**30 else f"{num_bytes / 2**20:.0f} MiB"

@@ -247,7 +247,7 @@ def run_backend(
 
 def show_plan(plan: Plan, *, as_json: bool) -> None:
     """What the run would do."""
-    from mistraltune.cli.progress import describe_data
+    from mistraltune.cli.progress import describe_data, describe_footprint
     from mistraltune.configuring import dump_yaml
 
     summary = plan.summary() | {"config": plan.config.model_dump(mode="json")}
@@ -264,6 +264,8 @@ def show_plan(plan: Plan, *, as_json: bool) -> None:
         show(f"upload: {upload['file']}, {upload['num_rows']:,} rows, {upload['num_bytes']:,} bytes")
     if "endpoint" in summary:
         show(f"endpoint: {summary['endpoint']['name']} ({summary['endpoint']['url']})")
+    for line in describe_footprint(summary):
+        show(line)
     show(f"run directory: {plan.path}")
 
 

@@ -9,6 +9,8 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
+from heapq import heappush, heapreplace
+from itertools import cycle, islice
 from typing import Literal, Protocol, overload
 
 from mistraltune.data.conversation import Conversation
@@ -19,6 +21,9 @@ from mistraltune.errors import DataError
 
 OnTooLong = Literal["error", "drop", "truncate"]
 Render = Callable[[Conversation], list[Rendered]]
+
+NUM_LONGEST = 64
+"""Rows whose length is remembered, the longest ones."""
 
 _TOO_LONG = "too-long"
 _SPAN_END = re.compile(b"\1\0", re.DOTALL)  # in a loss mask as bytes
@@ -88,6 +93,7 @@ class TokenStatistics:
         num_tokens: Tokens of those sequences.
         num_trained_tokens: Tokens of those that carry loss.
         longest: Tokens of the longest of them.
+        longest_rows: Of the rows with the most tokens in all of their sequences, tokens and index; the longest first.
         num_dropped: Rows left out, being too long.
         num_truncated: Rows that lost their oldest turns.
         kept: Indices of the kept rows, ascending; None where all are.
@@ -105,6 +111,7 @@ class TokenStatistics:
     kept: array[int] | None = None
     truncated: array[int] = field(default_factory=lambda: array("Q"))
     turns_cut: array[int] = field(default_factory=lambda: array("Q"))
+    longest_rows: tuple[tuple[int, int], ...] = ()
 
     @property
     def num_kept(self) -> int:
@@ -149,6 +156,17 @@ class Fitted(Sequence[Conversation]):
             if row == wanted:
                 yield self._fit(row, conversation)
                 wanted = next(kept, None)
+
+    def longest_batch(self, num_rows: int) -> list[tuple[int, int]]:
+        """The batch of so many rows that has the most tokens: index and tokens of each row, the longest first.
+
+        Beyond the first 64 rows, these are repeated.
+        """
+        kept = self.measured.kept
+        longest = [
+            (row if kept is None else bisect_left(kept, row), tokens) for tokens, row in self.measured.longest_rows
+        ]
+        return list(islice(cycle(longest), min(num_rows, len(self))))
 
     def statistics(self) -> dict[str, int]:
         """Rows, sequences and tokens, JSON-like."""
@@ -358,6 +376,7 @@ class _Tally:
     dropped: array[int] = field(default_factory=lambda: array("Q"))
     truncated: array[int] = field(default_factory=lambda: array("Q"))
     turns_cut: array[int] = field(default_factory=lambda: array("Q"))
+    longest_rows: list[tuple[int, int]] = field(default_factory=list)  # tokens and row, negated so that the first wins
 
     def add(self, row: int, fitted: _Fit) -> None:
         """Count row `row`, kept or dropped."""
@@ -369,7 +388,9 @@ class _Tally:
             self.truncated.append(row)
             self.turns_cut.append(fitted.turns_cut)
         self.num_sequences += len(fitted.sequences)
-        self.num_tokens += sum(len(sequence.token_ids) for sequence in fitted.sequences)
+        num_tokens = sum(len(sequence.token_ids) for sequence in fitted.sequences)
+        self.num_tokens += num_tokens
+        self._remember((num_tokens, -row))
         self.num_trained_tokens += sum(sequence.num_trained_tokens for sequence in fitted.sequences)
         self.longest = max(self.longest, _longest(fitted.sequences))
 
@@ -380,10 +401,19 @@ class _Tally:
         self.num_tokens += following.num_tokens
         self.num_trained_tokens += following.num_trained_tokens
         self.longest = max(self.longest, following.longest)
+        for entry in following.longest_rows:
+            self._remember(entry)
         self.dropped += following.dropped
         self.truncated += following.truncated
         self.turns_cut += following.turns_cut
         self.findings.add(following.findings.errors)
+
+    def _remember(self, entry: tuple[int, int]) -> None:
+        """Keep a row in mind if it is one of the longest so far."""
+        if len(self.longest_rows) < NUM_LONGEST:
+            heappush(self.longest_rows, entry)
+        elif entry > self.longest_rows[0]:
+            heapreplace(self.longest_rows, entry)
 
     def refuse(self, finding: Finding) -> None:
         """Count a refused row and remember why."""
@@ -414,6 +444,7 @@ class _Tally:
             kept=self._kept() if self.dropped else None,
             truncated=self.truncated,
             turns_cut=self.turns_cut,
+            longest_rows=tuple((tokens, -row) for tokens, row in sorted(self.longest_rows, reverse=True)),
         )
 
     def _kept(self) -> array[int]:

@@ -91,9 +91,9 @@ def raw_disk_errors() -> None:
 
 def space_never_measured() -> None:
     """A training starts however small the disk is."""
-    import mistraltune.backends.local.trainer
+    import mistraltune.backends.local.footprint
 
-    mistraltune.backends.local.trainer.check_space = lambda *_, **__: None
+    mistraltune.backends.local.footprint.Footprint.refuse_small_disk = lambda *_: None
 
 
 def output_never_tried() -> None:

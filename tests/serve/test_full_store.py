@@ -42,7 +42,7 @@ def upload(client: TestClient, word: str) -> Any:
 
 
 @pytest.mark.figure("J10", "a request whose store fails at each statement: 503, no half job")
-@pytest.mark.parametrize("kind", ["upload", "create", "cancel"])
+@pytest.mark.parametrize("kind", ["upload", "create", "evaluate", "cancel"])
 def test_a_request_that_cannot_be_stored_gets_503_and_leaves_nothing(
     server: Server, client: TestClient, kind: str
 ) -> None:
@@ -53,6 +53,7 @@ def test_a_request_that_cannot_be_stored_gets_503_and_leaves_nothing(
     ask = {
         "upload": lambda: upload(client, "second"),
         "create": lambda: client.post("/v1/fine_tuning/jobs", json=other),
+        "evaluate": lambda: client.post("/api/evaluations", json={"model": "quickstart", "file_id": file_id}),
         "cancel": lambda: client.post(f"/v1/fine_tuning/jobs/{first}/cancel"),
     }[kind]
     before, real, num_refused = content(server), server.store._connection, 0

@@ -27,7 +27,8 @@ from mistraltune.serve.records import ProcessMark, Status, TrainingRecord
 from mistraltune.serve.store import IllegalStepError, Store
 from mistraltune.serve.supervisor import Supervisor
 
-NUM_KILLS = 20 if os.environ.get("MISTRALTUNE_FAULTS") == "all" else 2
+IS_EXHAUSTIVE = os.environ.get("MISTRALTUNE_FAULTS") == "all"
+NUM_KILLS = 20 if IS_EXHAUSTIVE else 2
 STEPS = 12
 
 
@@ -155,7 +156,7 @@ def test_a_trainer_that_keeps_dying_is_given_up_after_three_attempts(tmp_path: P
 
 
 @pytest.mark.figure("J2", "server killed in a comparison, its process living or dead: adopted or done again")
-@pytest.mark.parametrize("is_alive", [True, False])
+@pytest.mark.parametrize("is_alive", [True, False] if IS_EXHAUSTIVE else [True])
 def test_a_comparison_outlives_the_server(tmp_path: Path, model: tuple[str, str], is_alive: bool) -> None:
     place = "/api/comparisons"
     with serving(tmp_path / "data", *model) as server:

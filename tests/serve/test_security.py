@@ -177,6 +177,7 @@ def test_no_route_answers_to_a_foreign_page(app: FastAPI, client: TestClient, se
     assert state_of(server) == before
 
 
+@pytest.mark.figure("S5", "every answer forbids foreign scripts, frames and guesses at its type")
 @pytest.mark.parametrize("host", OUR_HOSTS)
 def test_our_own_names_are_answered(client: TestClient, host: str) -> None:
     for origin in (None, f"http://{host}"):

@@ -48,11 +48,13 @@ class LocalBackend:
     def trainer(self, config: TrainConfig) -> Trainer:
         """A QLoRA trainer, unless the model's files show that `config` cannot be trained."""
         from mistraltune.backends.local.inspecting import refuse_untrainable
+        from mistraltune.backends.local.launching import refuse_sharding
         from mistraltune.backends.local.locating import locate
         from mistraltune.backends.local.trackers import refuse_missing_trackers
         from mistraltune.backends.local.trainer import LocalTrainer
 
         ref = ModelRef(model=config.model, revision=config.revision)
+        refuse_sharding()
         refuse_untrainable(locate(ref, with_weights=False), config)
         local_config = LocalTrainConfig.model_validate(config.model_dump())
         refuse_missing_trackers(local_config)

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch.nn.functional import pad
 
+from mistraltune.backends.local.packing import pack
 from mistraltune.data.conversation import Conversation
 from mistraltune.data.rendered import Rendered
 from mistraltune.interfaces import Renderer
@@ -52,30 +53,14 @@ def lay_out(sequences: Sequence[Rendered], *, pass_length: int) -> Batch:
         `input_ids` and `labels`, int64 of shape (1, tokens); `sequence_lengths`, int64 of shape (sequences), in tokens;
         `pass_sizes`, int64 of shape (passes), in sequences. No token is a fill.
     """
-    passes = pack(sequences, pass_length)
-    line = [sequence for one_pass in passes for sequence in one_pass]
+    passes = pack([len(sequence.token_ids) for sequence in sequences], pass_length)
+    line = [sequences[index] for one_pass in passes for index in one_pass]
     return {
         "input_ids": torch.tensor([[token for sequence in line for token in sequence.token_ids]], dtype=torch.int64),
         "labels": torch.tensor([[label for sequence in line for label in labels(sequence)]], dtype=torch.int64),
         "sequence_lengths": torch.tensor([len(sequence.token_ids) for sequence in line], dtype=torch.int64),
         "pass_sizes": torch.tensor([len(one_pass) for one_pass in passes], dtype=torch.int64),
     }
-
-
-def pack(sequences: Sequence[Rendered], room: int) -> list[list[Rendered]]:
-    """Sequences in as few portions of `room` tokens as first-fit decreasing finds."""
-    portions: list[list[Rendered]] = []
-    free: list[int] = []
-    for sequence in sorted(sequences, key=lambda sequence: -len(sequence.token_ids)):
-        length = len(sequence.token_ids)
-        fitting = next((index for index, tokens in enumerate(free) if tokens >= length), None)
-        if fitting is None:
-            portions.append([sequence])
-            free.append(room - length)
-        else:
-            portions[fitting].append(sequence)
-            free[fitting] -= length
-    return portions
 
 
 def split_passes(batch: Batch) -> Iterator[dict[str, Any]]:

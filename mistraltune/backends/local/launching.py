@@ -62,14 +62,31 @@ def read_accelerate_config(launch: Launch) -> int:
         raise ConfigError(f"accelerate cannot read {path}: {reason}", hint="`accelerate config` writes one") from error
     kind = str(getattr(config.distributed_type, "value", config.distributed_type))
     if kind in UNSUPPORTED:
-        raise ConfigError(
-            f"{path}: distributed_type {kind}: MistralTune does not train with {UNSUPPORTED[kind]}",
-            hint="each process holds the whole base, in 4 bits with quantization nf4; take MULTI_GPU or MULTI_CPU",
-        )
+        raise sharding_refused(f"{path}: distributed_type {kind}", kind)
     num_processes = launch.num_processes or config.num_processes
     if num_processes is None or num_processes < 1:
         raise ConfigError(f"{path}: num_processes is missing", hint="add it, or give --num-processes")
     return int(num_processes)
+
+
+def refuse_sharding() -> None:
+    """Refuse what a launcher of accelerate may have asked this process for.
+
+    Raises:
+        ConfigError: It says what.
+    """
+    for kind in UNSUPPORTED:
+        variable = f"ACCELERATE_USE_{kind}"
+        if os.environ.get(variable, "").lower() == "true":
+            raise sharding_refused(f"{variable}=true in the environment", kind)
+
+
+def sharding_refused(place: str, kind: str) -> ConfigError:
+    """The refusal of a way to train that is asked for in `place`."""
+    return ConfigError(
+        f"{place}: MistralTune does not train with {UNSUPPORTED[kind]}",
+        hint="each process holds the whole base, in 4 bits with quantization nf4; take MULTI_GPU or MULTI_CPU",
+    )
 
 
 def run_launcher(launch: Launch, arguments: Sequence[str]) -> None:

@@ -21,9 +21,11 @@ from mistraltune.backends.local import LocalTrainConfig
 from mistraltune.backends.local.batching import IGNORED, Batch, ConversationCollator, as_dataset, split_passes
 from mistraltune.backends.local.dealing import DealtBatches
 from mistraltune.backends.local.log_probs import TrainedTokens, score_trained_tokens
+from mistraltune.backends.local.packing import CPU_PASS_LENGTH
 from mistraltune.backends.local.team import Team
 from mistraltune.backends.local.trackers import tracker_callbacks
 from mistraltune.backends.local.validations import Validation, find_best, num_since_lower, read_validations
+from mistraltune.backends.local.warm_up import warm_up
 from mistraltune.config import TrainingConfig
 from mistraltune.data.conversation import Conversation
 from mistraltune.errors import DivergedError
@@ -32,9 +34,6 @@ from mistraltune.runs import RunDir
 
 TOTALS = ("seconds", "tokens", "trained_tokens")
 """Running sums that every step event carries, so that a continued run goes on counting where it was cut."""
-
-CPU_PASS_LENGTH = 1024
-"""Tokens of a pass on a CPU, where longer ones take more memory and no less time."""
 
 WHOLE = 2**31
 """On a GPU the whole micro-step, whose size is the user's, is one pass."""
@@ -82,6 +81,7 @@ class RunTrainer(SFTTrainer):  # type: ignore[misc]
         self.training_config = config.training
         self.mark = 0.0
         self.validations: list[Validation] = []
+        self.is_warm = False
         self.totals = dict.fromkeys(TOTALS, 0.0)
         self.unlogged = Counts()
         pass_length = find_pass_length(config)
@@ -118,6 +118,11 @@ class RunTrainer(SFTTrainer):  # type: ignore[misc]
         self.args.warmup_steps = int(self.training_config.warmup_fraction * num_training_steps)
         self.args.lr_scheduler_kwargs = schedule_options(self.training_config, num_steps=num_training_steps)
         return super().create_scheduler(num_training_steps, optimizer)
+
+    @property
+    def place(self) -> str:
+        """What is being done, in words."""
+        return f"in step {self.state.global_step + 1}" if self.is_warm else "on the longest batch, before step 1"
 
     def count_time(self) -> None:
         """Add the time since the last mark to the training loop's."""
@@ -305,7 +310,9 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
         self.validated_step = 0
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Tell how far there is to go."""
+        """Find out whether the longest batch fits, and tell how far there is to go."""
+        warm_up(self.trainer, self.trainer.data_collator.conversations)
+        self.trainer.is_warm = True
         self.last_seconds = self.trainer.totals["seconds"]
         self.trainer.mark = time.perf_counter()
         self.trainer.run.emit("begin", step=state.global_step, num_steps=state.max_steps)

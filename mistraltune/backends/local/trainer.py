@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mistraltune.backends.local.devices import device_name, num_threads, use_one_gpu
-from mistraltune.backends.local.footprint import check_space
+from mistraltune.backends.local.footprint import Footprint
 from mistraltune.backends.local.inspecting import IMAGE_PARTS, expert_names, refuse_unknown_layers
 from mistraltune.backends.local.locating import hub_commit, locate
 from mistraltune.checkpoints import Checkpoint
@@ -53,8 +53,10 @@ class LocalTrainer:
         self.config = config
 
     def preview(self, train: Sequence[Conversation], validation: Sequence[Conversation]) -> dict[str, Any]:
-        """Nothing beside rows, tokens and steps."""
-        return {}
+        """What the training will take of `memory` and `disk`, see `Footprint.figures`; no weight need be there."""
+        run_path = Path(self.config.output_dir) / (self.config.run_id or "new")
+        base = locate(self.base_ref, with_weights=False)
+        return Footprint(self.config, base=base, run_path=run_path, train=train).figures()
 
     def train(self, train: Sequence[Conversation], validation: Sequence[Conversation], run: RunDir) -> TrainResult:
         """Train, or continue from the newest sound checkpoint, and publish the adapter.
@@ -65,7 +67,9 @@ class LocalTrainer:
         """
         if notice := use_one_gpu():
             run.emit("note", text=notice)
-        check_space(self.config, base=locate(self.base_ref), run_path=run.path, num_rows=len(train))
+        footprint = Footprint(self.config, base=locate(self.base_ref), run_path=run.path, train=train)
+        footprint.refuse_small_disk()
+        footprint.refuse_small_memory()
         run.emit("phase", phase="load", text=f"loading {self.config.model}")
         # torch, transformers and TRL take seconds to import: everything that can be refused was refused before.
         from mistraltune.backends.local.team import own_team
@@ -101,10 +105,13 @@ class LocalTrainer:
         from mistraltune.backends.local.attention import pick_attention
         from mistraltune.backends.local.low_rank import compute_at_base_precision
         from mistraltune.backends.local.sft import RunTrainer
+        from mistraltune.backends.local.shortage import explaining_shortage
 
         dtype = pick_dtype(self.config.local.dtype)
         set_seed(self.config.training.seed)
-        base = load_base(self.base_ref, dtype=dtype, attention=pick_attention(pick_device(), dtype))
+        footprint = Footprint(self.config, base=locate(self.base_ref), run_path=run.path, train=train)
+        with explaining_shortage(lambda: "while loading the model", advice=footprint.advice):
+            base = load_base(self.base_ref, dtype=dtype, attention=pick_attention(pick_device(), dtype))
         keep_trainable(base)
         model = attach_adapters(base, self.config)
         if model.device.type == "cpu":
@@ -125,7 +132,8 @@ class LocalTrainer:
         team.equalise(parameter for parameter in model.parameters() if parameter.requires_grad)
         if not team.is_leader:
             set_seed(self.config.training.seed + team.rank)  # dropout differs; the order of rows has a seed of its own
-        self.run_to_the_end(trainer, run)
+        with explaining_shortage(lambda: trainer.place, advice=footprint.advice):
+            self.run_to_the_end(trainer, run)
         return trainer
 
     @property

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from mistraltune.backends.local.attention import pick_attention
-from mistraltune.backends.local.batching import IGNORED, Batch, lay_out, pack, split_passes
+from mistraltune.backends.local.batching import IGNORED, Batch, lay_out, split_passes
 from mistraltune.backends.local.log_probs import score_trained_tokens
 from mistraltune.data.rendered import Rendered
 
@@ -39,12 +39,6 @@ def test_packing_keeps_every_token_and_every_label_once() -> None:
         for s in given
     ]
     assert sorted(cut(lay_out(given, pass_length=16))) == sorted(expected)
-
-
-def test_no_pass_is_longer_than_asked_unless_one_sequence_is() -> None:
-    given = sequences([90, 10, 40, 30, 20, 60, 30])
-    passes = pack(given, 80)
-    assert [[len(s.token_ids) for s in one] for one in passes] == [[90], [60, 20], [40, 30, 10], [30]]
 
 
 def test_a_pass_length_of_one_gives_each_sequence_a_pass_of_its_own() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mistraltune.backends.local.launching import count_processes, exit_code, share_cores
+from mistraltune.backends.local.launching import count_processes, exit_code, refuse_sharding, share_cores
 from mistraltune.errors import ConfigError, ExitCode
 from mistraltune.interfaces import Launch
 
@@ -45,6 +45,13 @@ def test_accelerates_file_says_how_many(tmp_path: Path) -> None:
 def test_what_accelerate_would_shard_is_refused_by_name(tmp_path: Path, kind: str) -> None:
     with pytest.raises(ConfigError, match=f"distributed_type {kind}"):
         count_processes(accelerate_config(tmp_path, kind=kind))
+
+
+def test_what_an_outside_launcher_of_accelerate_would_shard_is_refused_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    refuse_sharding()
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    with pytest.raises(ConfigError, match="ACCELERATE_USE_FSDP=true in the environment"):
+        refuse_sharding()
 
 
 def test_a_file_that_accelerate_cannot_read_is_named(tmp_path: Path) -> None:

@@ -1,0 +1,241 @@
+"""How much memory a training takes, estimated from the configuration, the model's dimensions and the longest batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from mistraltune.backends.local.packing import CPU_PASS_LENGTH, pack
+from mistraltune.backends.local.sizing import Dimensions
+
+if TYPE_CHECKING:
+    from mistraltune.backends.local import LocalTrainConfig
+    from mistraltune.config import Optimizer
+
+FLOAT32 = 4
+"""Bytes of a number; adapters, their gradients and the optimizer's state are in float32."""
+
+QUANTISED_BYTES = {"nf4": 0.5 + 1 / 64 + 4 / 64 / 256, "int8": 1.0}
+"""Bytes of a weight: 4 bits and, for each 64 of them, one byte of scale that is scaled itself; 8 bits."""
+
+STATE_BYTES: dict[Optimizer, float] = {
+    "adamw_torch": 8,
+    "adamw_torch_fused": 8,
+    "adamw_8bit": 2,
+    "paged_adamw_32bit": 8,
+    "paged_adamw_8bit": 2,
+    "ademamix": 12,
+    "ademamix_8bit": 3,
+    "paged_ademamix_32bit": 12,
+    "paged_ademamix_8bit": 3,
+    "lion_32bit": 4,
+    "lion_8bit": 1,
+    "paged_lion_32bit": 4,
+    "paged_lion_8bit": 1,
+    "adafactor": 0.1,  # a row and a column for each matrix
+    "sgd": 0,
+    "adagrad": 4,
+    "rmsprop": 4,
+}
+"""Bytes of an optimizer's state for each trained weight."""
+
+PROCESS_BYTES = {"cpu": 700_000_000, "gpu": 600_000_000}
+"""Python with torch, transformers and TRL on a CPU (measured); on a GPU, CUDA's own context."""
+
+CPU_FRAGMENTATION = 1.15
+"""On a CPU, what the allocator holds of memory that was given back (measured; it varies from run to run)."""
+
+ROWS_OF_LOGITS = 256
+"""As in `log_probs`."""
+
+
+class Device(NamedTuple):
+    """What a training computes on.
+
+    Attributes:
+        kind: `gpu` or `cpu`.
+        number_bytes: Bytes of a number that is computed with: 2 in bf16, 4 in float32.
+        free: Bytes of memory that are free on it; None where nothing says so.
+    """
+
+    kind: Literal["gpu", "cpu"]
+    number_bytes: int
+    free: int | None
+
+
+class Batch(NamedTuple):
+    """A micro-step, in tokens.
+
+    Attributes:
+        rows: Tokens of each row.
+        longest: Tokens of the longest sequence of the whole data set.
+    """
+
+    rows: Sequence[int]
+    longest: int
+
+
+@dataclass(frozen=True)
+class Memory:
+    """An estimate, in bytes.
+
+    Attributes:
+        device: `gpu` or `cpu`.
+        weights: Of the frozen base.
+        experts: That part of it which no quantisation makes smaller.
+        adapters: With their gradients.
+        optimizer: Its state.
+        activations: What the longest pass keeps for its backward pass, and what both compute on the way.
+        process: What the libraries take by themselves.
+        free: Free on the device, if that is known.
+        tokens: Of the longest pass through the model.
+    """
+
+    device: Literal["gpu", "cpu"]
+    weights: int
+    experts: int
+    adapters: int
+    optimizer: int
+    activations: int
+    process: int
+    free: int | None
+    tokens: int
+
+    @property
+    def total(self) -> int:
+        """All of it."""
+        return self.weights + self.adapters + self.optimizer + self.activations + self.process
+
+    def figures(self) -> dict[str, Any]:
+        """JSON-like, bytes under names that say so."""
+        return {
+            "device": self.device,
+            "weights_bytes": self.weights,
+            "adapters_bytes": self.adapters,
+            "optimizer_bytes": self.optimizer,
+            "activations_bytes": self.activations,
+            "process_bytes": self.process,
+            "total_bytes": self.total,
+            "free_bytes": self.free,
+            "longest_pass_tokens": self.tokens,
+        }
+
+
+def estimate_memory(config: LocalTrainConfig, dimensions: Dimensions, batch: Batch, device: Device) -> Memory:
+    """What a training takes at its longest batch."""
+    num_trained = count_adapter_weights(config, dimensions)
+    tokens = longest_pass(config, batch, device)
+    linear_bytes = QUANTISED_BYTES.get(config.quantization, device.number_bytes)
+    experts = device.number_bytes * dimensions.expert_weights
+    return Memory(
+        device=device.kind,
+        weights=round(linear_bytes * dimensions.linear_weights)
+        + experts
+        + device.number_bytes * dimensions.other_weights,
+        experts=experts,
+        adapters=2 * FLOAT32 * num_trained,
+        optimizer=round(STATE_BYTES[config.training.optimizer] * num_trained),
+        activations=activation_bytes(config, dimensions, tokens, device),
+        process=PROCESS_BYTES[device.kind],
+        free=device.free,
+        tokens=tokens,
+    )
+
+
+def count_adapter_weights(config: LocalTrainConfig, dimensions: Dimensions) -> int:
+    """Weights of the adapters: r x (inputs + outputs) for each matrix; DoRA adds a magnitude for each output."""
+    lora = config.lora
+    return sum(
+        count * (lora.r * (linear.inputs + linear.outputs) + (linear.outputs if lora.use_dora else 0))
+        for linear, count in dimensions.adapted(lora.target_modules, lora.target_parameters)
+    )
+
+
+def longest_pass(config: LocalTrainConfig, batch: Batch, device: Device) -> int:
+    """Tokens of the longest pass of a batch through the model, see `LocalOptions.pass_length`."""
+    if not config.training.packing:
+        return batch.longest
+    lengths = [
+        length for row in batch.rows for length in (*[batch.longest] * (row // batch.longest), row % batch.longest)
+    ]
+    room = config.local.pass_length or (CPU_PASS_LENGTH if device.kind == "cpu" else sum(lengths))
+    return max(sum(lengths[index] for index in portion) for portion in pack(lengths, room))
+
+
+def activation_bytes(config: LocalTrainConfig, dimensions: Dimensions, tokens: int, device: Device) -> int:
+    """What is in memory of a pass when its backward pass begins, and the largest of what that computes on the way."""
+    width, hidden = device.number_bytes, dimensions.hidden
+    readers = max(1, dimensions.experts_per_token)
+    norms = 2 * (FLOAT32 + width) * hidden  # each keeps its input in float32
+    attention = width * (3 * dimensions.queries + 2 * dimensions.keys)
+    mlp = width * 4 * dimensions.inner * readers  # gate, its activation, up, and their product
+    layer = tokens * (norms + attention + mlp + adapter_inputs(config, dimensions, device))
+    if config.lora.target_parameters:  # PEFT computes with the sum of weight and adapter, a tensor of the same size
+        layer += width * dimensions.expert_weights // dimensions.layers
+    if config.local.activation_checkpointing:
+        kept = dimensions.layers * tokens * hidden * width + layer
+    else:
+        kept = dimensions.layers * layer
+    gradients = tokens * width * 3 * dimensions.inner * readers
+    dequantised = width * hidden * dimensions.inner if config.quantization != "none" else 0
+    logits = min(tokens, ROWS_OF_LOGITS) * dimensions.vocabulary * (2 * FLOAT32 + width)
+    spread = CPU_FRAGMENTATION if device.kind == "cpu" else 1
+    return round(spread * (kept + max(gradients + dequantised, logits)))
+
+
+def adapter_inputs(config: LocalTrainConfig, dimensions: Dimensions, device: Device) -> int:
+    """Bytes that the adapters of a layer keep for each token, where PEFT computes them.
+
+    Ours keep nothing that is not kept anyway. PEFT keeps a copy of each input as the adapter reads it, in float32 on a
+    CPU and in bf16 under CUDA's autocast, and which of its numbers are dropped.
+    """
+    is_ours = device.kind == "cpu" and config.quantization != "int8" and not config.lora.use_dora
+    if is_ours:
+        return 0
+    inputs = sum(linear.inputs for linear in dimensions.layer if linear.name in config.lora.target_modules)
+    copies = 2 if config.lora.dropout and device.kind == "cpu" else 1
+    return inputs * (copies * (FLOAT32 if device.kind == "cpu" else 2) + (1 if config.lora.dropout else 0))
+
+
+def ways_to_save(
+    config: LocalTrainConfig, dimensions: Dimensions, batch: Batch, device: Device
+) -> Iterator[tuple[str, int]]:
+    """What to change for a training to take less, with the bytes that it saves; what changes the result least first."""
+    now = estimate_memory(config, dimensions, batch, device)
+    for text, changed, smaller_batch in smaller(config, batch, now):
+        saved = now.total - estimate_memory(changed, dimensions, smaller_batch, device).total
+        if saved >= now.total // 50:
+            yield text, saved
+
+
+def smaller(config: LocalTrainConfig, batch: Batch, now: Memory) -> Iterator[tuple[str, LocalTrainConfig, Batch]]:
+    """Changes to try: in words, and as a configuration with the batch that follows."""
+    training, local = config.training, config.local
+    half_pass = max(batch.longest, now.tokens // 2)
+    if training.packing and half_pass < now.tokens:
+        changed = local.model_copy(update={"pass_length": half_pass})
+        yield f"local.pass_length={half_pass}", config.model_copy(update={"local": changed}), batch
+    if not local.activation_checkpointing:
+        changed = local.model_copy(update={"activation_checkpointing": True})
+        yield "local.activation_checkpointing=true", config.model_copy(update={"local": changed}), batch
+    if training.batch_size > 1:
+        rows, steps = training.batch_size // 2, training.gradient_accumulation_steps * 2
+        both = {"batch_size": rows, "gradient_accumulation_steps": steps}
+        text = f"training.batch_size={rows} with training.gradient_accumulation_steps={steps}"
+        yield (
+            text,
+            config.model_copy(update={"training": training.model_copy(update=both)}),
+            Batch(batch.rows[:rows], batch.longest),
+        )
+    if config.quantization != "nf4":
+        yield "quantization=nf4", config.model_copy(update={"quantization": "nf4"}), batch
+    if training.optimizer == "adamw_torch":
+        eight = training.model_copy(update={"optimizer": "adamw_8bit"})
+        yield "training.optimizer=adamw_8bit", config.model_copy(update={"training": eight}), batch
+    half_row = batch.longest // 2
+    shorter = Batch([min(row, half_row) for row in batch.rows], half_row)
+    yield f"data.max_length={half_row} with data.on_too_long=truncate", config, shorter
+    if config.lora.r > 1:
+        half = config.lora.model_copy(update={"r": config.lora.r // 2})
+        yield f"lora.r={half.r}", config.model_copy(update={"lora": half}), batch
