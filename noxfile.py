@@ -129,7 +129,7 @@ def frontend(session: nox.Session) -> None:
         if size > MAX_FIRST_LOAD:
             session.error(f"{page} loads more than {MAX_FIRST_LOAD / 1000:.0f} kB")
     env = QUIET | {"OMP_NUM_THREADS": "1", "MISTRALTUNE_CHROMIUM": shutil.which("chromium") or ""}
-    session.run("pytest", "tests/console", *session.posargs, env=env)
+    session.run("pytest", "tests/console", "-n", "2", "--dist", "loadfile", *session.posargs, env=env)
 
 
 def first_loads(site: Path) -> dict[str, int]:
@@ -137,9 +137,8 @@ def first_loads(site: Path) -> dict[str, int]:
     sizes = {}
     for page in site.rglob("index.html"):
         names = set(re.findall(r'<script[^>]* src="/([^"]+)"(?![^>]*nomodule)', page.read_text(), re.IGNORECASE))
-        sizes["/" + page.parent.relative_to(site).as_posix()] = sum(
-            len(gzip.compress((site / name).read_bytes())) for name in names
-        )
+        address = f"/{page.parent.relative_to(site).as_posix()}/".replace("/./", "/")
+        sizes[address] = sum(len(gzip.compress((site / name).read_bytes())) for name in names)
     return sizes
 
 

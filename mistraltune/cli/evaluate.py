@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from mistraltune.cli.completion import complete_model
 from mistraltune.cli.console import JsonOption, note, print_json, show
 from mistraltune.cli.counting import CountingProgress
 
@@ -61,7 +62,7 @@ OutputDir = Annotated[
 
 
 def evaluate(
-    model: Annotated[str, typer.Option("--model", help=MODEL_HELP, show_default=False)],
+    model: Annotated[str, typer.Option("--model", help=MODEL_HELP, show_default=False, autocompletion=complete_model)],
     eval_file: Annotated[
         Path, typer.Option("--eval-file", help="JSONL whose rows end with the right answer.", show_default=False)
     ],
@@ -122,8 +123,12 @@ def evaluate(
 
 
 def compare(
-    base_model: Annotated[str, typer.Option("--base-model", help=MODEL_HELP, show_default=False)],
-    fine_tuned_model: Annotated[str, typer.Option("--fine-tuned-model", help=MODEL_HELP, show_default=False)],
+    base_model: Annotated[
+        str, typer.Option("--base-model", help=MODEL_HELP, show_default=False, autocompletion=complete_model)
+    ],
+    fine_tuned_model: Annotated[
+        str, typer.Option("--fine-tuned-model", help=MODEL_HELP, show_default=False, autocompletion=complete_model)
+    ],
     prompts: Annotated[
         list[str] | None, typer.Argument(metavar="[PROMPT]...", help="Prompts that both models answer.")
     ] = None,

@@ -128,7 +128,7 @@ def compares(page: Any, report: Path) -> None:
     page.get_by_role("link", name="Compare").first.click()
     form = page.locator("form").filter(has=page.get_by_role("button", name="Compare", exact=True))
     form.get_by_role("combobox", name="Data set").select_option(label=GOOD)
-    form.get_by_label("Longest answer").fill("8")
+    form.get_by_label("Max new tokens").fill("8")
     form.get_by_role("button", name="Compare", exact=True).click()
     link = page.get_by_role("link", name="HTML report")
     expect(link).to_be_visible(timeout=180_000)

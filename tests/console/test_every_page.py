@@ -134,6 +134,8 @@ def test_planted_scripts_are_shown_as_text(chromium: Any, lived_in: LivedIn) -> 
         page.goto(visit.url + places["datasets"])  # a file's name
         expect(page.get_by_text(f"{PLANTED}.jsonl").first).to_be_visible()
         page.goto(visit.url + places["dataset"])  # a row, beyond the first page of them
+        page.get_by_role("button", name="Look for them").click()
+        expect(page.get_by_text("Row 26 is like row 1")).to_be_visible()
         page.get_by_label("Go to row").fill("25")
         page.get_by_label("Go to row").press("Enter")
         expect(page.get_by_role("article", name="Row 25")).to_contain_text(PLANTED)

@@ -29,8 +29,8 @@ def test_a_model_trained_by_our_own_server_beats_its_base_on_this_machine(tmp_pa
         folder = write_endpoints(tmp_path / "config", local=server.url)
         env = {**os.environ, "MISTRALTUNE_CONFIG_DIR": str(folder), "LAB_API_KEY": KEY}
         train = ("train", "api", "--endpoint", "local", "--train-file", str(EXAMPLE / "train.jsonl"))
-        options = ("--training-steps", "25", "--learning-rate", "1e-3", "--suffix", "triage", "--run-id", "run")
-        assert mistraltune(*train, *options)["metrics"]["num_steps"] == 25
+        options = ("--training-steps", "14", "--learning-rate", "1e-3", "--suffix", "triage", "--run-id", "run")
+        assert mistraltune(*train, *options)["metrics"]["num_steps"] == 14
         (job,) = mistraltune("jobs", "list", "--endpoint", "local")["jobs"]
         compared = mistraltune(
             *("compare", "--base-model", "quickstart", "--fine-tuned-model", f"api:{job['fine_tuned_model']}@local"),

@@ -300,6 +300,27 @@ class FaultyApi:
         return {"events": events[::-1], "checkpoints": checkpoints[::-1]}
 
 
+def chat_reply(content: Any, *, reason: str = "stop", **message: Any) -> bytes:
+    """An answer as vLLM says it: with fields that Mistral's API has not."""
+    choice = {
+        "index": 0,
+        "message": {"role": "assistant", "content": content, "refusal": None, "annotations": None, **message},
+        "finish_reason": reason,
+        "logprobs": None,
+        "stop_reason": None,
+    }
+    usage = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10, "prompt_tokens_details": None}
+    body = {"id": "1", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice], "usage": usage}
+    return json.dumps(body | {"service_tier": None, "kv_transfer_params": None}).encode()
+
+
+def chat_chunk(delta: dict[str, Any], *, reason: str | None = None, **fields: Any) -> bytes:
+    """One piece of a streamed answer."""
+    choice = {"index": 0, "delta": delta, "finish_reason": reason}
+    head = {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "m"}
+    return b"data: " + json.dumps(head | {"choices": [choice], **fields}).encode() + b"\n\n"
+
+
 def read_upload(body: bytes) -> tuple[str, int]:
     """File name and size of a multipart body."""
     boundary = body.split(b"\r\n", 1)[0]

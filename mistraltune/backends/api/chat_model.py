@@ -6,7 +6,7 @@ import json
 import threading
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any
 
@@ -71,17 +71,29 @@ class ApiChatModel:
             ApiError: It refuses a prompt.
         """
         width = sampling.batch_size or PARALLEL
-        pool = ThreadPoolExecutor(max_workers=width)
         asked: deque[Future[Completion]] = deque()
-        try:
-            for prompt in prompts:
-                if len(asked) >= width:
-                    yield asked.popleft().result()
-                asked.append(pool.submit(self.complete, prompt, sampling))
-            while asked:
+        for prompt in prompts:
+            if len(asked) >= width:
                 yield asked.popleft().result()
-        finally:  # an error, or nobody wants more: what has not begun never does
-            pool.shutdown(wait=False, cancel_futures=True)
+            asked.append(self.ask(prompt, sampling))
+        while asked:
+            yield asked.popleft().result()
+
+    def ask(self, prompt: Conversation, sampling: Sampling) -> Future[Completion]:
+        """The answer to one prompt, once it is there.
+
+        Its thread is a daemon, which a pool's are not: an error ends the command, whatever else is being answered.
+        """
+        answer: Future[Completion] = Future()
+
+        def work() -> None:
+            try:
+                answer.set_result(self.complete(prompt, sampling))
+            except BaseException as error:  # raised where the answer is waited for
+                answer.set_exception(error)
+
+        threading.Thread(target=work, daemon=True).start()
+        return answer
 
     def complete(self, prompt: Conversation, sampling: Sampling) -> Completion:
         """The answer to one prompt."""

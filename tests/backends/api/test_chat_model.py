@@ -9,7 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from faulty_api import KEY, Call, FakeClock, Fault, FaultyApi, faulty_api, write_endpoints
+from faulty_api import (
+    KEY,
+    Call,
+    FakeClock,
+    Fault,
+    FaultyApi,
+    chat_chunk,
+    chat_reply,
+    faulty_api,
+    write_endpoints,
+)
 
 from mistraltune.backends.api import ApiBackend
 from mistraltune.backends.api.chat_model import ApiChatModel
@@ -41,22 +51,8 @@ def model(api: FaultyApi) -> Iterator[ApiChatModel]:
     opened.close()
 
 
-def reply(content: Any, *, reason: str = "stop", **message: Any) -> bytes:
-    """As vLLM says it: with fields that Mistral's API has not."""
-    choice = {
-        "index": 0,
-        "message": {"role": "assistant", "content": content, "refusal": None, "annotations": None, **message},
-        "finish_reason": reason,
-        "logprobs": None,
-        "stop_reason": None,
-    }
-    usage = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10, "prompt_tokens_details": None}
-    body = {"id": "1", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice], "usage": usage}
-    return json.dumps(body | {"service_tier": None, "kv_transfer_params": None}).encode()
-
-
 def echo(call: Call) -> Fault:
-    return Fault("body", body=reply(json.loads(call.body)["messages"][-1]["content"].upper()))
+    return Fault("body", body=chat_reply(json.loads(call.body)["messages"][-1]["content"].upper()))
 
 
 def sent(api: FaultyApi) -> list[dict[str, Any]]:
@@ -168,7 +164,7 @@ def test_tool_calls_are_read_whether_their_arguments_are_text_or_an_object(
     api: FaultyApi, model: ApiChatModel, arguments: Any
 ) -> None:
     calls = [{"id": "abcdefghi", "type": "function", "index": 0, "function": {"name": "find", "arguments": arguments}}]
-    answer = completion(api, model, reply(None, reason="tool_calls", tool_calls=calls))
+    answer = completion(api, model, chat_reply(None, reason="tool_calls", tool_calls=calls))
     assert answer == Completion("", 3, "stop", (ToolCall("abcdefghi", "find", '{"id": 1}'),))
 
 
@@ -176,30 +172,28 @@ def test_tool_calls_are_read_whether_their_arguments_are_text_or_an_object(
     ("reason", "expected"), [("length", "length"), ("model_length", "length"), ("stop", "stop"), ("abort", "stop")]
 )
 def test_a_cut_answer_says_so(api: FaultyApi, model: ApiChatModel, reason: str, expected: str) -> None:
-    assert completion(api, model, reply("a", reason=reason)).finish_reason == expected
+    assert completion(api, model, chat_reply("a", reason=reason)).finish_reason == expected
 
 
 def test_thoughts_are_no_part_of_an_answer(api: FaultyApi, model: ApiChatModel) -> None:
     content = [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}, {"type": "text", "text": "yes"}]
-    assert completion(api, model, reply(content)).text == "yes"
+    assert completion(api, model, chat_reply(content)).text == "yes"
 
 
 def test_an_answer_without_a_choice_is_a_bad_response(api: FaultyApi, model: ApiChatModel) -> None:
-    body = json.loads(reply("x")) | {"choices": []}
+    body = json.loads(chat_reply("x")) | {"choices": []}
     with pytest.raises(ApiError, match="without a choice"):
         completion(api, model, json.dumps(body).encode())
 
 
-def chunk(delta: dict[str, Any], **fields: Any) -> bytes:
-    choice = {"index": 0, "delta": delta, "finish_reason": fields.pop("reason", None)}
-    head = {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "m"}
-    return b"data: " + json.dumps(head | {"choices": [choice], **fields}).encode() + b"\n\n"
-
-
 def test_a_stream_is_told_piece_by_piece(api: FaultyApi, model: ApiChatModel) -> None:
     usage = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
-    pieces = (chunk({"role": "assistant", "content": ""}), chunk({"content": "Hel"}), chunk({"content": "lo"}))
-    body = b"".join(pieces) + chunk({}, reason="stop", usage=usage) + b"data: [DONE]\n\n"
+    pieces = (
+        chat_chunk({"role": "assistant", "content": ""}),
+        chat_chunk({"content": "Hel"}),
+        chat_chunk({"content": "lo"}),
+    )
+    body = b"".join(pieces) + chat_chunk({}, reason="stop", usage=usage) + b"data: [DONE]\n\n"
     api.schedule = lambda call: Fault("body", body=body, headers={"content-type": "text/event-stream"})
     assert list(model.stream(ask("x"), Sampling())) == ["Hel", "lo"]
     assert model.usage == {"prompt_tokens": 7, "completion_tokens": 3}
@@ -207,7 +201,7 @@ def test_a_stream_is_told_piece_by_piece(api: FaultyApi, model: ApiChatModel) ->
 
 
 def test_a_stream_begins_again_where_its_beginning_failed(api: FaultyApi, model: ApiChatModel) -> None:
-    body = chunk({"content": "Hello"}, reason="stop") + b"data: [DONE]\n\n"
+    body = chat_chunk({"content": "Hello"}, reason="stop") + b"data: [DONE]\n\n"
 
     def schedule(call: Call) -> Fault:
         if call.number < 2:
@@ -220,7 +214,7 @@ def test_a_stream_begins_again_where_its_beginning_failed(api: FaultyApi, model:
 
 def test_a_stream_that_breaks_is_an_error_and_nothing_is_said_twice(api: FaultyApi, model: ApiChatModel) -> None:
     content = {"content-type": "text/event-stream", "content-length": "9999"}
-    api.schedule = lambda call: Fault("body", body=chunk({"content": "Hel"}), headers=content)
+    api.schedule = lambda call: Fault("body", body=chat_chunk({"content": "Hel"}), headers=content)
     pieces = model.stream(ask("x"), Sampling())
     assert next(pieces) == "Hel"
     with pytest.raises(TemporaryError):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from faulty_api import KEY, FaultyApi, RealTime, RemoteJob, faulty_api, write_endpoints
+from faulty_api import KEY, Fault, FaultyApi, RealTime, RemoteJob, chat_chunk, chat_reply, faulty_api, write_endpoints
 
 CommandLine = Callable[..., subprocess.CompletedProcess[str]]
 TRAIN = ("train", "api", "--endpoint", "lab", "--train-file", "triage/train.jsonl", "--run-id", "run")
@@ -135,3 +135,44 @@ def test_an_api_that_nobody_serves_is_exit_5_and_told_while_it_is_tried(at_lab: 
     assert done.returncode == 5
     assert "cannot be reached" in done.stderr
     assert "running? the same command may be run again" in done.stderr
+
+
+# Models behind endpoints
+
+
+@pytest.mark.usefixtures("triage_rows")
+def test_models_at_two_endpoints_are_compared_with_their_tokens_counted(
+    at_lab: Any, api: FaultyApi, tmp_path: Path
+) -> None:
+    api.schedule = lambda call: Fault("body", body=chat_reply("delivery / urgent"))
+    with faulty_api(RealTime()) as other:
+        other.schedule = lambda call: Fault("body", body=chat_reply("I cannot say."))
+        write_endpoints(tmp_path / "config", lab=api.url, vllm=f"{other.url}/v1")
+        models = ("--base-model", "api:base@vllm", "--fine-tuned-model", "api:tuned@lab")
+        compared = result(at_lab("compare", *models, "--eval-file", "triage/test.jsonl", "--json"))
+        assert {call.path for call in api.calls + other.calls} == {"/v1/chat/completions"}
+        assert [json.loads(call.body)["model"] for call in other.calls] == ["base"] * 4
+        again = at_lab("compare", *models, "--eval-file", "triage/test.jsonl")
+        assert (again.returncode, len(other.calls)) == (0, 4)  # found again, not asked again
+    assert (compared["wins"], compared["ties"], compared["losses"]) == (2, 2, 0)
+    assert compared["fine_tuned"]["usage"] == {"prompt_tokens": 28, "completion_tokens": 12}
+    assert "base:       api:base@vllm\nfine-tuned: api:tuned@lab\n" in again.stdout
+
+
+def test_a_chat_with_a_model_behind_an_endpoint_is_streamed(at_lab: CommandLine, api: FaultyApi) -> None:
+    body = chat_chunk({"content": "Hel"}) + chat_chunk({"content": "lo"}, reason="stop") + b"data: [DONE]\n\n"
+    api.schedule = lambda call: Fault("body", body=body, headers={"content-type": "text/event-stream"})
+    done = at_lab("chat", "--model", "api:m@lab", stdin="hi\nagain\n")
+    assert (done.returncode, done.stdout) == (0, "Hello\nHello\n")
+    second = json.loads(api.calls[1].body)
+    assert [message["content"] for message in second["messages"]] == ["hi", "Hello", "again"]
+
+
+@pytest.mark.usefixtures("triage_rows")
+def test_a_refused_prompt_ends_the_command_though_others_are_still_being_answered(
+    at_lab: CommandLine, api: FaultyApi
+) -> None:
+    api.schedule = lambda call: Fault("status", 400) if b"a fee on my bill" in call.body else Fault("stall")
+    done = at_lab("eval", "--model", "api:m@lab", "--eval-file", "triage/test.jsonl", "--json")
+    assert done.returncode == 4
+    assert "answers 400: not now" in done.stderr

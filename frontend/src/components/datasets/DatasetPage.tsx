@@ -20,6 +20,7 @@ import { formatTime } from "@/lib/format/time";
 import { newJobHref } from "@/lib/places";
 import { ConvertForm } from "./ConvertForm";
 import { DeleteDialog } from "./DeleteDialog";
+import { NearDuplicates } from "./NearDuplicates";
 import { ReportPanel } from "./ReportPanel";
 import { RowBrowser } from "./RowBrowser";
 import { SplitForm } from "./SplitForm";
@@ -76,6 +77,7 @@ function DatasetView({ id }: { id: string }) {
       />
       <div className="grid gap-4">
         <ReportPanel fileId={id} />
+        <NearDuplicates fileId={id} />
         <label className="flex flex-wrap items-center gap-x-3 gap-y-1">
           <span className="font-medium">Tokens of</span>
           <span className="w-full max-w-md">
