@@ -15,6 +15,8 @@ from visiting import Visit, visiting
 STEPS = 400
 BAD = rows(1) + b'{"messages": []}\n'
 GOOD = "good.jsonl (40 rows)"
+UNSEEN = "unseen.jsonl (12 rows)"
+"""Rows that were not trained on: those that were are refused."""
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +37,7 @@ def test_from_the_link_to_a_compared_model(chromium: Any, server: Serving, tmp_p
         watches_through_a_cut(visit, server)
         cancels_and_resumes(visit.page, server)
         chats(visit.page)
+        server.upload(rows(12, word="That would be"), "unseen.jsonl")
         compares(visit.page, tmp_path / "report.html")
         kept = visit.page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie])")
         assert KEY not in kept
@@ -127,7 +130,7 @@ def compares(page: Any, report: Path) -> None:
 
     page.get_by_role("link", name="Compare").first.click()
     form = page.locator("form").filter(has=page.get_by_role("button", name="Compare", exact=True))
-    form.get_by_role("combobox", name="Data set").select_option(label=GOOD)
+    form.get_by_role("combobox", name="Data set").select_option(label=UNSEEN)
     form.get_by_label("Max new tokens").fill("8")
     form.get_by_role("button", name="Compare", exact=True).click()
     link = page.get_by_role("link", name="HTML report")

@@ -53,7 +53,7 @@ def lived_in(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
         tuned = server.wait_for(job)
         assert tuned["status"] == "SUCCESS"
         model = tuned["fine_tuned_model"]
-        asked = {"file_id": file, "max_new_tokens": 4, "limit": 26}
+        asked = {"file_id": file, "max_new_tokens": 4, "limit": 26, "allow_overlap": True}
         evaluation = server.ok("POST", "/api/evaluations", json={"model": model, **asked})["id"]
         models = {"base_model": MODEL, "fine_tuned_model": model}
         comparison = server.ok("POST", "/api/comparisons", json={**models, **asked})["id"]
