@@ -42,8 +42,12 @@ class Sampling:
     stop: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
-        """The fields as a report keeps them, equal to what is read back from it."""
-        return asdict(self) | {"stop": list(self.stop)}
+        """The fields as a report keeps them, equal to what is read back from it.
+
+        `stop` only where it stops anything, so that reports from before it are found again.
+        """
+        values = asdict(self) | {"stop": list(self.stop)}
+        return {name: value for name, value in values.items() if name != "stop" or value}
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,8 @@ class Prediction(Result):
 
     row: int
     """1-based number of the row in the evaluation file."""
+    turn: int | None = None
+    """1-based number of the answer in the row, where every answer of a conversation is judged."""
     prompt: list[dict[str, Any]]
     """The messages that the model saw, in the `messages` format."""
     references: list[str]
@@ -83,6 +85,32 @@ class Prediction(Result):
     finish_reason: Literal["stop", "length"]
     scores: dict[str, float]
     """Metric name to this row's score."""
+
+
+class Overlap(Result):
+    """Evaluated rows that stand in the data that a run was trained on."""
+
+    train_file: str
+    """The training data."""
+    num_exact: int | None = None
+    """Rows that say the same as a training row; None where they could not be compared."""
+    num_near: int | None = None
+    """Other rows that say nearly the same."""
+    problem: str = ""
+    """Why they could not be compared; empty where they were."""
+    rows: list[int] = []
+    """Numbers of the first hundred such rows."""
+
+
+class Slice(Result):
+    """Metrics of a group of rows that have the same value in a field."""
+
+    field: str
+    value: str
+    """The rows' value."""
+    num_examples: int
+    metrics: dict[str, float]
+    intervals: dict[str, Interval]
 
 
 class EvalReport(Result):
@@ -99,6 +127,12 @@ class EvalReport(Result):
     """95 % intervals of the metrics that are means over examples."""
     sampling: dict[str, Any]
     """How the answers were generated."""
+    options: dict[str, Any] = {}
+    """How they were judged, where that is not the usual way: `metrics`, `language`, `turns`."""
+    overlap: Overlap | None = None
+    """What the rows share with the data that the model was trained on; None for a model that is no run."""
+    slices: list[Slice] = []
+    """The same metrics on groups of rows, where that was asked for."""
     usage: dict[str, int] | None = None
     """Tokens that an API counted, `prompt_tokens` and `completion_tokens`; None for models that count none."""
     predictions: list[Prediction] = []
@@ -110,6 +144,21 @@ class Difference(Result):
 
     value: float
     interval: Interval
+    p_value: float | None = None
+    """Of McNemar's exact test, two-sided, where both are shares of the same independent rows."""
+
+
+class SliceComparison(Result):
+    """Two models on a group of rows that have the same value in a field."""
+
+    field: str
+    value: str
+    """The rows' value."""
+    num_examples: int
+    base: dict[str, float]
+    """Metrics of the base."""
+    fine_tuned: dict[str, float]
+    differences: dict[str, Difference]
 
 
 class Comparison(Result):
@@ -124,7 +173,10 @@ class Comparison(Result):
     ties: int
     losses: int
     changed_rows: list[int]
-    """Rows whose score changed most, the biggest change first."""
+    """Places, from 1, of the predictions whose score changed most, the biggest change first; where one answer a row is
+    judged, they are the rows' numbers."""
+    slices: list[SliceComparison] = []
+    """The same on groups of rows, where that was asked for."""
 
 
 class Answer(Result):

@@ -16,7 +16,20 @@ import typer
 from typer.core import TyperGroup
 
 from mistraltune import __version__
-from mistraltune.cli import chat, config, data, evaluate, export, jobs, quickstart, runs, serve, train, train_api
+from mistraltune.cli import (
+    chat,
+    config,
+    data,
+    doctor,
+    evaluate,
+    export,
+    jobs,
+    quickstart,
+    runs,
+    serve,
+    train,
+    train_api,
+)
 from mistraltune.cli.signals import stop_on_signals
 from mistraltune.errors import ConfigError, ExitCode, MistralTuneError, OtherProcessFailed, Stopped
 from mistraltune.publishing import DISK_ERRORS
@@ -55,6 +68,7 @@ app.add_typer(export.app, name="export")
 app.add_typer(serve.app, name="serve")
 app.command("quickstart")(quickstart.quickstart)
 app.command("init")(config.init)
+app.command("doctor")(doctor.doctor)
 app.command("eval")(evaluate.evaluate)
 app.command("compare")(evaluate.compare)
 app.command("generate")(chat.generate)

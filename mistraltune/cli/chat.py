@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mistraltune.cli.completion import complete_model
 from mistraltune.cli.console import JsonOption, note, print_json, show, stderr
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ ModelOption = Annotated[
         "--model",
         help="A run, adapter or model directory, a Hub id, quickstart, or api:ID[@ENDPOINT].",
         show_default=False,
+        autocompletion=complete_model,
     ),
 ]
 System = Annotated[str, typer.Option("--system", help="System prompt.")]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 from rich.table import Table
@@ -11,8 +13,19 @@ from rich.text import Text
 from mistraltune.cli.console import show
 from mistraltune.data.characters import escaped
 from mistraltune.evaluation.comparing import Pair, paired
-from mistraltune.evaluation.wording import evidence, figure, headline, label, shorten, signed, signed_span, span
-from mistraltune.results import Answer, AnswerPair, Comparison, EvalReport, Prediction
+from mistraltune.evaluation.wording import (
+    evidence,
+    figure,
+    headline,
+    label,
+    probability,
+    row_name,
+    shorten,
+    signed,
+    signed_span,
+    span,
+)
+from mistraltune.results import Answer, AnswerPair, Comparison, EvalReport, Prediction, SliceComparison
 
 NUM_ROWS_SHOWN = 5
 CELL_LENGTH = 400
@@ -34,26 +47,67 @@ def show_comparison(comparison: Comparison) -> None:
     show("\n".join(f"  {sentence}" for sentence in evidence(comparison)))
     show("")
     show(differences_table(comparison))
+    show_compared_slices(comparison)
     show_changed_rows(comparison)
 
 
 def differences_table(comparison: Comparison) -> Table:
     """Each metric of both models, and their difference with its interval; shares in percent and points."""
-    table = plain_table("metric", "base", "fine-tuned", "difference (95% interval)")
+    has_p_values = any(difference.p_value is not None for difference in comparison.differences.values())
+    more = ("McNemar's p",) if has_p_values else ()
+    table = plain_table("metric", "base", "fine-tuned", "difference (95% interval)", *more)
     for name, difference in comparison.differences.items():
         reports = (comparison.base, comparison.fine_tuned)
         values = [figure(name, report.metrics[name]) if name in report.metrics else "" for report in reports]
         change = f"{signed(name, difference.value)} ({signed_span(name, difference.interval)})"
-        table.add_row(label(name), *values, change)
+        p_value = "" if difference.p_value is None else probability(difference.p_value)
+        table.add_row(label(name), *values, change, *([p_value] if has_p_values else []))
     return table
+
+
+def show_slices(report: EvalReport) -> None:
+    """Print the scores of each group of rows, a table a field."""
+    for field, slices in groupby(report.slices, key=attrgetter("field")):
+        names = scores_of(report.predictions)
+        table = plain_table(escaped(field), "rows", *(f"{label(name)} (95% interval)" for name in names))
+        for one in slices:
+            values = [
+                f"{figure(name, one.metrics[name])} ({span(name, one.intervals[name])})" if name in one.metrics else ""
+                for name in names
+            ]
+            table.add_row(cell(one.value), f"{one.num_examples:,}", *values)
+        show(table)
+
+
+def show_compared_slices(comparison: Comparison) -> None:
+    """Print how much better or worse each group of rows got, a table a field."""
+    for field, slices in groupby(comparison.slices, key=attrgetter("field")):
+        names = scores_of(comparison.base.predictions)
+        table = plain_table(escaped(field), "rows", *map(label, names))
+        for one in slices:
+            values = [slice_change(one, name) if name in one.differences else "" for name in names]
+            table.add_row(cell(one.value), f"{one.num_examples:,}", *values)
+        show("")
+        show(table)
+
+
+def slice_change(one: SliceComparison, name: str) -> str:
+    """A score of both models on a group of rows, and the interval of the difference."""
+    before, after = figure(name, one.base[name]), figure(name, one.fine_tuned[name])
+    return f"{before} → {after} ({signed_span(name, one.differences[name].interval)})"
+
+
+def scores_of(predictions: Sequence[Prediction]) -> list[str]:
+    """The scores that the predictions have, in the evaluator's order."""
+    return list(dict.fromkeys(name for prediction in predictions for name in prediction.scores))
 
 
 def show_changed_rows(comparison: Comparison) -> None:
     """Print the first of the rows that changed most, both answers beside each other."""
-    pairs = {pair.base.row: pair for pair in paired(comparison.base, comparison.fine_tuned)}
+    pairs = list(paired(comparison.base, comparison.fine_tuned))
     shown = comparison.changed_rows[:NUM_ROWS_SHOWN]
-    for row in shown:
-        show(changed_row_table(pairs[row]))
+    for place in shown:
+        show(changed_row_table(pairs[place - 1]))
     num_more = len(comparison.changed_rows) - len(shown)
     if num_more > 0:
         show(f"{num_more} more rows that changed much are in the report (--html FILE)")
@@ -62,7 +116,8 @@ def show_changed_rows(comparison: Comparison) -> None:
 def changed_row_table(pair: Pair) -> Table:
     """One row: what was asked, what was expected, what came."""
     expected = " | ".join(pair.base.references) or describe_calls(pair.base.reference_tool_calls)
-    table = answers_table(f"row {pair.base.row}, {OUTCOMES[pair.outcome]}: {shorten(last_message(pair.base.prompt))}")
+    row = row_name(pair.base)
+    table = answers_table(f"{row}, {OUTCOMES[pair.outcome]}: {shorten(last_message(pair.base.prompt))}")
     table.add_row(cell(answer_text(pair.base)), cell(answer_text(pair.fine_tuned)))
     table.caption = cell(f"reference: {expected}")
     table.caption_justify = "left"

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from mistraltune.cli.completion import complete_config
 from mistraltune.cli.console import JsonOption, note, print_json, show
 
 app = typer.Typer(no_args_is_help=True, help="Show configurations and their schema.")
@@ -28,8 +29,13 @@ def schema(backend: BackendName = "local", as_json: JsonOption = False) -> None:
 
 @app.command("show")
 def show_config(
-    config: Annotated[str | None, typer.Option("--config", help="YAML file, or a shipped one by name.")] = None,
-    lora: Annotated[str | None, typer.Option("--lora", help="YAML merged after --config.")] = None,
+    config: Annotated[
+        str | None,
+        typer.Option("--config", help="YAML file, or a shipped one by name.", autocompletion=complete_config),
+    ] = None,
+    lora: Annotated[
+        str | None, typer.Option("--lora", help="YAML merged after --config.", autocompletion=complete_config)
+    ] = None,
     overrides: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override one key.")] = None,
     backend: BackendName = "local",
     as_json: JsonOption = False,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from mistraltune.cli.completion import complete_model
 from mistraltune.cli.console import JsonOption, note, print_json, show
 from mistraltune.cli.counting import CountingProgress
 
@@ -29,6 +30,29 @@ Quantization = Annotated[
     Literal["none", "nf4", "int8"],
     typer.Option("--quantization", help="How a model that is no run is held; a run is held as it was trained."),
 ]
+Metrics = Annotated[
+    str | None,
+    typer.Option(
+        "--metrics",
+        metavar="NAME,...",
+        help="exact_match, f1, rouge_l, chrf, bleu, json_valid, edit_similarity; the most telling first.",
+        show_default="exact_match,f1",
+    ),
+]
+Language = Annotated[
+    str, typer.Option("--language", metavar="XX", help="Whose articles do not count: de, en, es, fr, it, nl, pt.")
+]
+Turns = Annotated[
+    Literal["last", "all"],
+    typer.Option("--turns", help="Judge a conversation's last answer, or all, each with its own history."),
+]
+By = Annotated[
+    list[str] | None,
+    typer.Option("--by", metavar="FIELD", help="Metrics by the rows' value in a field, such as tag; repeatable."),
+]
+AllowOverlap = Annotated[
+    bool, typer.Option("--allow-overlap", help="Evaluate though rows are in the run's training data; it is recorded.")
+]
 OutputDir = Annotated[
     Path | None,
     typer.Option(
@@ -38,7 +62,7 @@ OutputDir = Annotated[
 
 
 def evaluate(
-    model: Annotated[str, typer.Option("--model", help=MODEL_HELP, show_default=False)],
+    model: Annotated[str, typer.Option("--model", help=MODEL_HELP, show_default=False, autocompletion=complete_model)],
     eval_file: Annotated[
         Path, typer.Option("--eval-file", help="JSONL whose rows end with the right answer.", show_default=False)
     ],
@@ -46,17 +70,27 @@ def evaluate(
     batch_size: BatchSize = "auto",
     limit: LimitOption = None,
     evaluator: EvaluatorOption = "text",
+    metrics: Metrics = None,
+    language: Language = "en",
+    turns: Turns = "last",
+    by: By = None,
+    allow_overlap: AllowOverlap = False,
     quantization: Quantization = "none",
     output_dir: OutputDir = None,
     as_json: JsonOption = False,
 ) -> None:
     """Answer every row of a file greedily and score the answers: exact match, F1, tool calls, with intervals.
 
+    Rows that stand, exactly or nearly, in a run's training data are refused. With --turns all the intervals know that
+    turns of one conversation are not independent.
+
     Every prediction is written down. The same command again finds the report and computes nothing.
     """
+    from mistraltune.evaluation.options import judge_options
     from mistraltune.evaluation.running import evaluate_model
     from mistraltune.registry import find_model
 
+    options = judge_options(metrics, language, turns)
     ref = find_model(model, quantization=quantization)
     with CountingProgress(as_json=as_json) as watch:
         evaluation = evaluate_model(
@@ -64,27 +98,37 @@ def evaluate(
             eval_file,
             sampling=greedy(max_new_tokens, batch_size),
             evaluator=evaluator,
+            options=options,
+            by=by or (),
             limit=limit,
+            allow_overlap=allow_overlap,
             output_dir=output_dir,
             watch=watch,
         )
     if evaluation.is_reused:
         note("already evaluated; nothing was computed")
+    tell_conditions(evaluation)
     if as_json:
         print_json(evaluation_json(evaluation))
         return
-    from mistraltune.cli.comparison import metrics_table
+    from mistraltune.cli.comparison import metrics_table, show_slices
+    from mistraltune.evaluation.wording import rows
 
-    show(f"{evaluation.report.model} on {evaluation.report.num_examples} rows of {evaluation.report.eval_file}")
+    show(f"{evaluation.report.model} on {rows(evaluation.report)} of {evaluation.report.eval_file}")
     show(metrics_table(evaluation.report))
+    show_slices(evaluation.report)
     if usage := evaluation.report.usage:
         show("counted by the API: " + ", ".join(f"{count:,} {kind.replace('_', ' ')}" for kind, count in usage.items()))
     show(f"predictions: {evaluation.predictions_file}\nreport: {evaluation.report_file}")
 
 
 def compare(
-    base_model: Annotated[str, typer.Option("--base-model", help=MODEL_HELP, show_default=False)],
-    fine_tuned_model: Annotated[str, typer.Option("--fine-tuned-model", help=MODEL_HELP, show_default=False)],
+    base_model: Annotated[
+        str, typer.Option("--base-model", help=MODEL_HELP, show_default=False, autocompletion=complete_model)
+    ],
+    fine_tuned_model: Annotated[
+        str, typer.Option("--fine-tuned-model", help=MODEL_HELP, show_default=False, autocompletion=complete_model)
+    ],
     prompts: Annotated[
         list[str] | None, typer.Argument(metavar="[PROMPT]...", help="Prompts that both models answer.")
     ] = None,
@@ -101,6 +145,11 @@ def compare(
     batch_size: BatchSize = "auto",
     limit: LimitOption = None,
     evaluator: EvaluatorOption = "text",
+    metrics: Metrics = None,
+    language: Language = "en",
+    turns: Turns = "last",
+    by: By = None,
+    allow_overlap: AllowOverlap = False,
     quantization: Quantization = "none",
     html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write a self-contained report.")] = None,
     fail_under: Annotated[
@@ -121,10 +170,12 @@ def compare(
     """
     from mistraltune.errors import ConfigError
     from mistraltune.evaluation.gates import check_gates, gate_results, parse_gates
+    from mistraltune.evaluation.options import judge_options, open_evaluator
     from mistraltune.evaluation.running import compare_models
-    from mistraltune.registry import find_model, get_evaluator
+    from mistraltune.registry import find_model
 
-    known_scores = getattr(get_evaluator(evaluator), "scores", ())
+    options = judge_options(metrics, language, turns)
+    known_scores = getattr(open_evaluator(evaluator, options), "scores", ())
     gates = parse_gates(fail_under or (), max_regression or (), scores=known_scores)
     if gates and eval_file is None:
         raise ConfigError("a quality gate needs --eval-file", hint="without references there is nothing to measure")
@@ -140,10 +191,15 @@ def compare(
             prompts=asked,
             sampling=greedy(max_new_tokens, batch_size),
             evaluator=evaluator,
+            options=options,
+            by=by or (),
             limit=limit,
+            allow_overlap=allow_overlap,
             output_dir=output_dir,
             watch=watch,
         )
+    for evaluation in compared.evaluations or ():
+        tell_conditions(evaluation)
     if html:
         write_html(html, compared)
     checked = gate_results(compared.comparison, gates) if compared.comparison else []
@@ -155,6 +211,17 @@ def compare(
         check_gates(compared.comparison, gates, details={"comparison": summary})
     if as_json:
         print_json(summary)
+
+
+def tell_conditions(evaluation: Evaluation) -> None:
+    """Say what a reader of the figures must know: answers left out, rows that were trained on or not compared."""
+    from mistraltune.data.findings import counted
+    from mistraltune.evaluation.leakage import describe_overlap
+
+    if evaluation.num_left_out:
+        note(f"{counted(evaluation.num_left_out, 'answer')} of weight 0, or to nothing, not judged")
+    if evaluation.report.overlap and (text := describe_overlap(evaluation.report.overlap)):
+        note(text)
 
 
 def greedy(max_new_tokens: int, batch_size: str) -> Sampling:
@@ -233,6 +300,9 @@ def evaluation_json(evaluation: Evaluation) -> dict[str, Any]:
         "metrics": report.metrics,
         "intervals": {name: interval.model_dump() for name, interval in report.intervals.items()},
         "sampling": report.sampling,
+        "options": report.options,
+        "overlap": report.overlap.model_dump() if report.overlap else None,
+        "slices": [one.model_dump() for one in report.slices],
         "usage": report.usage,
         "predictions_file": str(evaluation.predictions_file),
         "report_file": str(evaluation.report_file),

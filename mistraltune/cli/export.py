@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from mistraltune.cli.completion import complete_model, complete_run
 from mistraltune.cli.console import JsonOption, note, print_json, show
 from mistraltune.cli.counting import CountingProgress
 
@@ -43,7 +44,9 @@ MaxNewTokens = Annotated[int, typer.Option("--max-new-tokens", min=1, help="Long
 
 @app.command("merge")
 def merge(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="A finished run, or an adapter directory.")],
+    run: Annotated[
+        str, typer.Argument(metavar="RUN", help="A finished run, or an adapter directory.", autocompletion=complete_run)
+    ],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The model directory to write.")],
     dtype: Annotated[Dtype, typer.Option("--dtype", help="Precision of the weights.")] = Dtype.BFLOAT16,
     num_prompts: NumPrompts = 20,
@@ -75,7 +78,9 @@ def merge(
 
 @app.command("gguf")
 def gguf(
-    model: Annotated[str, typer.Argument(metavar="RUN_OR_MODEL", help="A run, adapter or model directory.")],
+    model: Annotated[
+        str, typer.Argument(metavar="RUN_OR_MODEL", help="A run, adapter or model.", autocompletion=complete_model)
+    ],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The directory to write.")],
     file_type: Annotated[GgufType, typer.Option("--type", help="Type of the weights.")] = GgufType.Q8_0,
     num_prompts: NumPrompts = 20,
@@ -108,7 +113,7 @@ def gguf(
 
 @app.command("push")
 def push(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="A finished run.")],
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A finished run.", autocompletion=complete_run)],
     repo: Annotated[str, typer.Argument(metavar="OWNER/NAME", help="The model repository on the Hugging Face Hub.")],
     private: Annotated[bool, typer.Option("--private", help="Make the repository private.")] = False,
     merged: Annotated[

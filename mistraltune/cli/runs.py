@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mistraltune.cli.completion import complete_run_name
 from mistraltune.cli.console import JsonOption, note, print_json, show
 
 if TYPE_CHECKING:
@@ -65,7 +66,12 @@ def list_(
 @app.command("compare")
 def compare(
     runs: Annotated[
-        list[str], typer.Argument(metavar="RUN...", help="Run directories, or their names below --output-dir.")
+        list[str],
+        typer.Argument(
+            metavar="RUN...",
+            help="Run directories, or their names below --output-dir.",
+            autocompletion=complete_run_name,
+        ),
     ],
     output_dir: OutputDir = Path("outputs"),
     all_settings: Annotated[bool, typer.Option("--all", help="Settings that are equal too.")] = False,
@@ -154,7 +160,14 @@ def runs_table(runs: list[dict[str, Any]], *, more: list[str]) -> Table:
 
 @app.command("show")
 def show_run(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="A run directory, or its name below --output-dir.")],
+    run: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN",
+            help="A run directory, or its name below --output-dir.",
+            autocompletion=complete_run_name,
+        ),
+    ],
     output_dir: OutputDir = Path("outputs"),
     as_json: JsonOption = False,
 ) -> None:

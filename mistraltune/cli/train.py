@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from mistraltune import launched
+from mistraltune.cli.completion import complete_config, complete_model
 from mistraltune.cli.console import JsonOption, note, print_json, show
 from mistraltune.cli.launching import (
     AccelerateConfig,
@@ -26,11 +27,16 @@ if TYPE_CHECKING:
     from mistraltune.runs import RunDir
     from mistraltune.training import Plan
 
-ConfigFile = Annotated[str | None, typer.Option("--config", help="YAML file, or a shipped one by name: base, cpu.")]
+ConfigFile = Annotated[
+    str | None,
+    typer.Option("--config", help="YAML file, or a shipped one by name: base, cpu.", autocompletion=complete_config),
+]
 LoraFile = Annotated[
     str | None,
     typer.Option(
-        "--lora", help="YAML merged after --config; shipped: lora_r8a16, lora_r16a32, lora_r32a64, lora_r16a32_experts."
+        "--lora",
+        help="YAML merged after --config; shipped: lora_r8a16, lora_r16a32, lora_r32a64, lora_r16a32_experts.",
+        autocompletion=complete_config,
     ),
 ]
 Overrides = Annotated[
@@ -39,7 +45,10 @@ Overrides = Annotated[
         "--set", metavar="KEY=VALUE", help="Override one key, such as training.learning_rate=1e-4; repeatable."
     ),
 ]
-Model = Annotated[str | None, typer.Option("--model", help="Base model: quickstart, a directory, or a Hub id.")]
+Model = Annotated[
+    str | None,
+    typer.Option("--model", help="Base model: quickstart, a directory, or a Hub id.", autocompletion=complete_model),
+]
 TrainFile = Annotated[str | None, typer.Option("--train-file", help="Training rows, JSONL.")]
 ValFile = Annotated[str | None, typer.Option("--val-file", help="Rows for the validation loss, JSONL.")]
 OutputDir = Annotated[

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from statistics import fmean
 from typing import Literal, NamedTuple
 
 from mistraltune.errors import ConfigError
-from mistraltune.evaluation.evaluator import measure
-from mistraltune.evaluation.intervals import difference_interval
-from mistraltune.results import Comparison, Difference, EvalReport, Prediction
+from mistraltune.evaluation.corpus_scores import corpus_scores_of
+from mistraltune.evaluation.summarising import differences
+from mistraltune.results import Comparison, EvalReport, Prediction
 
 MAX_CHANGED_ROWS = 20
 
@@ -55,7 +54,9 @@ def compare(base: EvalReport, fine_tuned: EvalReport) -> Comparison:
     return Comparison(
         base=base,
         fine_tuned=fine_tuned,
-        differences=differences(base, fine_tuned),
+        differences=differences(
+            base.predictions, fine_tuned.predictions, corpus_scores=corpus_scores_of(base.evaluator)
+        ),
         wins=outcomes["win"],
         ties=outcomes["tie"],
         losses=outcomes["loss"],
@@ -97,31 +98,24 @@ def question(prediction: Prediction) -> tuple[object, ...]:
     )
 
 
-def differences(base: EvalReport, fine_tuned: EvalReport) -> dict[str, Difference]:
-    """Metric name to its paired difference: the scores, then the answers' lengths and `share_cut`."""
-    before, after = measure(base.predictions), measure(fine_tuned.predictions)
-    return {name: difference(before[name], after[name]) for name in before}
-
-
-def difference(base: Sequence[float], fine_tuned: Sequence[float]) -> Difference:
-    """Mean of `fine_tuned` minus mean of `base`, with its interval over the pairs."""
-    return Difference(value=fmean(fine_tuned) - fmean(base), interval=difference_interval(base, fine_tuned))
-
-
 def by_change(pairs: Sequence[Pair]) -> list[Pair]:
     """The pairs, those whose scores changed most first, losses before wins; without a change as they stand."""
-    return sorted(pairs, key=lambda pair: (pair.change, pair.outcome == "loss"), reverse=True)
+    return sorted(pairs, key=_rank, reverse=True)
 
 
-def changed_rows(pairs: list[Pair]) -> list[int]:
-    """Numbers of up to `MAX_CHANGED_ROWS` rows whose scores changed most, the biggest change first, losses before wins.
+def _rank(pair: Pair) -> tuple[list[float], bool]:
+    return pair.change, pair.outcome == "loss"
+
+
+def changed_rows(pairs: Sequence[Pair]) -> list[int]:
+    """Places of up to `MAX_CHANGED_ROWS` pairs whose scores changed most, the biggest change first, losses before wins.
 
     Half of the places are kept for losses and half for wins, as far as there are any: a reader who saw only what
     improved would be misled.
     """
-    ranked = by_change([pair for pair in pairs if any(pair.change)])
-    wins = [pair for pair in ranked if pair.outcome == "win"]
-    losses = [pair for pair in ranked if pair.outcome == "loss"]
+    ranked = sorted(range(len(pairs)), key=lambda place: _rank(pairs[place]), reverse=True)
+    wins = [place for place in ranked if pairs[place].outcome == "win"]
+    losses = [place for place in ranked if pairs[place].outcome == "loss"]
     num_losses = min(len(losses), max(MAX_CHANGED_ROWS // 2, MAX_CHANGED_ROWS - len(wins)))
-    shown = {pair.base.row for pair in losses[:num_losses] + wins[: MAX_CHANGED_ROWS - num_losses]}
-    return [pair.base.row for pair in ranked if pair.base.row in shown]
+    shown = {*losses[:num_losses], *wins[: MAX_CHANGED_ROWS - num_losses]}
+    return [place + 1 for place in ranked if place in shown]

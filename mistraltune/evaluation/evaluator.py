@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
-from statistics import fmean
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
 from mistraltune.data.conversation import Conversation, Message, message_dicts
 from mistraltune.errors import DataError
-from mistraltune.evaluation.intervals import mean_interval
-from mistraltune.evaluation.metrics import best_over, exact_match, token_f1, tool_call_match
+from mistraltune.evaluation.metrics import tool_call_match
 from mistraltune.evaluation.rows import LazyRows
+from mistraltune.evaluation.summarising import summarise
+from mistraltune.evaluation.text_metrics import DEFAULT_METRICS, Score, score_functions
+from mistraltune.evaluation.turns import TurnRows
 from mistraltune.interfaces import ChatModel, Completion, Sampling
 from mistraltune.results import EvalReport, ModelRef, Prediction, ToolCallResult
 
@@ -19,10 +20,11 @@ NUM_ROWS_NAMED = 5
 
 
 class TextEvaluator:
-    """Scores text answers by exact match and F1, and tool calls, apart from them, by agreement.
+    """Scores text answers by exact match and F1, or by other metrics, and tool calls, apart from them, by agreement.
 
     A row whose reference calls tools is judged by its calls alone, any other row by its text alone; each metric is the
-    mean over the rows that it judges. Beside the scores a report has, over all rows: `average_length` in words,
+    mean over the rows that it judges, or one score of all their answers together (`bleu`). Of `TurnRows`, the turns of
+    a conversation count as one cluster. Beside the scores a report has, over all rows: `average_length` in words,
     `average_length_tokens` in generated tokens, `share_cut` (answers that reached the token limit) and
     `tokens_per_second` (generated tokens over the time from the first prompt to the last answer).
 
@@ -31,7 +33,19 @@ class TextEvaluator:
     """
 
     name: ClassVar[str] = "text"
-    scores: ClassVar[tuple[str, ...]] = ("exact_match", "f1", "tool_call_match")
+
+    def __init__(self, metrics: Sequence[str] = DEFAULT_METRICS, language: str = "en") -> None:
+        self.scores: tuple[str, ...] = (*metrics, "tool_call_match")
+        self._score_functions = score_functions(metrics, language)
+
+    def with_options(self, *, metrics: Sequence[str], language: str) -> TextEvaluator:
+        """The evaluator with other metrics of text, or for another language.
+
+        Args:
+            metrics: Names, see `text_metrics`; empty means the default ones.
+            language: Whose articles do not count, see `normalising`.
+        """
+        return TextEvaluator(metrics or DEFAULT_METRICS, language)
 
     def evaluate(
         self,
@@ -52,18 +66,18 @@ class TextEvaluator:
         started = time.perf_counter()
         predictions: list[Prediction] = []
         for conversation, completion in zip(conversations, model.generate(prompts, sampling), strict=True):
-            predictions.append(predict(len(predictions) + 1, conversation, completion))
+            place = place_of(conversations, len(predictions))
+            predictions.append(predict(place, conversation, completion, self._score_functions))
             on_progress(len(predictions))
         seconds = time.perf_counter() - started
-        columns = measure(predictions)
+        summary = summarise(predictions)
         num_tokens = sum(prediction.num_tokens for prediction in predictions)
         return EvalReport(
             model=ref,
             evaluator=self.name,
             num_examples=len(predictions),
-            metrics={name: fmean(values) for name, values in columns.items()}
-            | {"tokens_per_second": num_tokens / seconds},
-            intervals={name: mean_interval(values) for name, values in columns.items()},
+            metrics=summary.metrics | {"tokens_per_second": num_tokens / seconds},
+            intervals=summary.intervals,
             sampling=sampling.as_json(),
             predictions=predictions,
         )
@@ -112,11 +126,23 @@ def call_results(answer: Message | Completion) -> list[ToolCallResult]:
     return [ToolCallResult(name=call.name, arguments=call.arguments) for call in answer.tool_calls]
 
 
-def predict(row: int, conversation: Conversation, completion: Completion) -> Prediction:
+def place_of(conversations: Sequence[Conversation], index: int) -> tuple[int, int | None]:
+    """The row, counted from 1, and where each of its answers is judged the turn."""
+    return conversations.place(index) if isinstance(conversations, TurnRows) else (index + 1, None)
+
+
+def predict(
+    place: tuple[int, int | None],
+    conversation: Conversation,
+    completion: Completion,
+    score_functions: Mapping[str, Score],
+) -> Prediction:
     """One row's prediction with its scores."""
+    row, turn = place
     references = text_references(conversation)
     return Prediction(
         row=row,
+        turn=turn,
         prompt=message_dicts(conversation.prompt),
         references=references,
         text=completion.text,
@@ -124,37 +150,18 @@ def predict(row: int, conversation: Conversation, completion: Completion) -> Pre
         tool_calls=call_results(completion),
         num_tokens=completion.num_tokens,
         finish_reason=completion.finish_reason,
-        scores=score(conversation, references, completion),
+        scores=score(conversation, references, completion, score_functions),
     )
 
 
-def score(conversation: Conversation, references: Sequence[str], completion: Completion) -> dict[str, float]:
-    """The scores of one answer: `tool_call_match` where tools are to be called, else `exact_match` and `f1`."""
+def score(
+    conversation: Conversation,
+    references: Sequence[str],
+    completion: Completion,
+    score_functions: Mapping[str, Score],
+) -> dict[str, float]:
+    """The scores of one answer: `tool_call_match` where tools are to be called, else those of its text."""
     expected = conversation.completion.tool_calls if conversation.completion else ()
     if expected:
         return {"tool_call_match": tool_call_match(completion.tool_calls, expected)}
-    return {
-        "exact_match": best_over(references, exact_match, completion.text),
-        "f1": best_over(references, token_f1, completion.text),
-    }
-
-
-def measure(predictions: Iterable[Prediction]) -> dict[str, list[float]]:
-    """Metric name to its value on each row that has it: the scores first, then lengths and `share_cut`."""
-    scores: dict[str, list[float]] = {}
-    lengths: dict[str, list[float]] = {"average_length": [], "average_length_tokens": [], "share_cut": []}
-    for prediction in predictions:
-        for name, value in prediction.scores.items():
-            scores.setdefault(name, []).append(value)
-        for name, value in shape(prediction).items():
-            lengths[name].append(value)
-    return {name: values for name, values in (scores | lengths).items() if values}
-
-
-def shape(prediction: Prediction) -> dict[str, float]:
-    """How an answer looks, however right it is: words, tokens, and 1.0 where it was cut."""
-    return {
-        "average_length": len(prediction.text.split()),
-        "average_length_tokens": prediction.num_tokens,
-        "share_cut": float(prediction.finish_reason == "length"),
-    }
+    return {name: function(completion.text, references) for name, function in score_functions.items()}

@@ -52,8 +52,10 @@ def are_binary(values: Sequence[float]) -> bool:
     return all(value in (0, 1) for value in values)
 
 
-def wilson_interval(num_successes: int, num_trials: int) -> Interval:
+def wilson_interval(num_successes: float, num_trials: float) -> Interval:
     """Wilson's score interval of a proportion, within [0, 1]; without trials all of it.
+
+    Trials that are not independent are worth fewer, then both numbers may have a fraction.
 
     Source: E. B. Wilson, "Probable inference, the law of succession, and statistical inference", JASA 22 (1927).
     """
@@ -69,7 +71,7 @@ def wilson_interval(num_successes: int, num_trials: int) -> Interval:
     return Interval(low=low, high=high)
 
 
-def newcombe_interval(*, both: int, first_only: int, second_only: int, neither: int) -> Interval:
+def newcombe_interval(*, both: float, first_only: float, second_only: float, neither: float) -> Interval:
     """Newcombe's interval of p(first) - p(second), two proportions of the same rows, within [-1, 1].
 
     Both Wilson intervals are combined ("square and add"), corrected by the correlation of the pairs.
@@ -102,7 +104,7 @@ def combine(first_half: float, second_half: float, phi: float) -> float:
     return sqrt(max(0.0, first_half**2 + second_half**2 - 2 * phi * first_half * second_half))
 
 
-def paired_correlation(both: int, first_only: int, second_only: int, neither: int) -> float:
+def paired_correlation(both: float, first_only: float, second_only: float, neither: float) -> float:
     """Phi of the 2x2 table of pairs, continuity-corrected where positive (method 10); 0 where a margin is empty."""
     margins = (both + first_only) * (second_only + neither) * (both + second_only) * (first_only + neither)
     if margins == 0:

@@ -15,10 +15,12 @@ from pydantic import ValidationError
 from mistraltune.data.conversation import Conversation
 from mistraltune.data.reading import ConversationFile
 from mistraltune.evaluation.evaluator import require_references
+from mistraltune.evaluation.options import JudgeOptions, open_evaluator
 from mistraltune.evaluation.rows import LazyRows
+from mistraltune.evaluation.turns import TurnRows
 from mistraltune.interfaces import Sampling
 from mistraltune.publishing import check_writable, file_sha256, publish_file, publish_json
-from mistraltune.registry import get_backend, get_evaluator
+from mistraltune.registry import get_backend
 from mistraltune.results import EvalReport, ModelRef, Prediction
 from mistraltune.runs import is_run_dir
 
@@ -34,21 +36,32 @@ class EvalJob:
 
     Attributes:
         ref: The model.
-        conversations: The rows, each with a reference.
+        file: The evaluation file, open.
+        rows: Its rows, or the first of them.
+        conversations: What is asked, each with a reference: the rows, or each of their answers.
         eval_file: Where the rows come from, as text that can be written down.
         eval_sha256: The file's hash.
         evaluator: Name of the evaluator.
+        options: How the answers are judged.
         sampling: How answers are generated.
         report_file: Where the report is, or will be.
     """
 
     ref: ModelRef
+    file: ConversationFile
+    rows: Sequence[Conversation]
     conversations: Sequence[Conversation]
     eval_file: str
     eval_sha256: str
     evaluator: str
+    options: JudgeOptions
     sampling: Sampling
     report_file: Path
+
+    @property
+    def num_left_out(self) -> int:
+        """Answers that are not judged where each is, see `TurnRows`."""
+        return self.conversations.num_left_out if isinstance(self.conversations, TurnRows) else 0
 
     @property
     def predictions_file(self) -> Path:
@@ -65,35 +78,47 @@ class Evaluation:
         report_file: The report without its predictions.
         predictions_file: The predictions.
         is_reused: Whether it was found, not computed.
+        num_left_out: Answers of the rows that are not judged where each is, see `TurnRows`.
     """
 
     report: EvalReport
     report_file: Path
     predictions_file: Path
     is_reused: bool
+    num_left_out: int = 0
 
 
 def plan_evaluation(  # noqa: PLR0913 - options by name
-    ref: ModelRef, eval_file: Path, *, sampling: Sampling, evaluator: str, limit: int | None, output_dir: Path | None
+    ref: ModelRef,
+    eval_file: Path,
+    *,
+    sampling: Sampling,
+    evaluator: str,
+    options: JudgeOptions,
+    limit: int | None,
+    output_dir: Path | None,
 ) -> EvalJob:
     """A checked job: the evaluator exists, the file can be read, every row has a reference. No model is loaded.
 
     Raises:
-        ConfigError: The evaluator does not exist, or the output cannot be written.
+        ConfigError: The evaluator does not exist or takes no such option, or the output cannot be written.
         DataError: The file is refused, or rows have no reference.
     """
-    get_evaluator(evaluator)
+    open_evaluator(evaluator, options)
     file = ConversationFile.open(eval_file)
-    conversations = LazyRows(file, limit=limit)
+    rows = LazyRows(file, limit=limit)
+    conversations = TurnRows(rows) if options.turns == "all" else rows
     require_references(conversations)
-    identity = {
+    identity: dict[str, Any] = {
         "format_version": FORMAT_VERSION,
         "eval_sha256": file.sha256,
-        "num_rows": len(conversations),
+        "num_rows": len(rows),
         "sampling": sampling.as_json(),
         "evaluator": evaluator,
         "model": model_identity(ref),
     }
+    if told := options.as_dict():
+        identity["options"] = told
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
     folder = output_dir or default_output_dir(ref)
     report_file = folder / f"{printable(eval_file.stem)[:40]}-{digest[:12]}.json"
@@ -101,10 +126,13 @@ def plan_evaluation(  # noqa: PLR0913 - options by name
         check_writable(folder, option="--output-dir")
     return EvalJob(
         ref=ref,
+        file=file,
+        rows=rows,
         conversations=conversations,
         eval_file=printable(eval_file),
         eval_sha256=file.sha256,
         evaluator=evaluator,
+        options=options,
         sampling=sampling,
         report_file=report_file,
     )
@@ -140,7 +168,7 @@ def find_evaluation(job: EvalJob) -> Evaluation | None:
         return None
     # The model's place is the caller's: a run directory may have been moved since.
     report = report.model_copy(update={"predictions": predictions, "model": job.ref})
-    return Evaluation(report, job.report_file, job.predictions_file, is_reused=True)
+    return Evaluation(report, job.report_file, job.predictions_file, is_reused=True, num_left_out=job.num_left_out)
 
 
 def read_predictions(path: Path) -> list[Prediction]:
@@ -154,4 +182,9 @@ def write_report(job: EvalJob, report: EvalReport) -> None:
     with publish_file(job.predictions_file) as file:
         for prediction in report.predictions:
             file.write(prediction.model_dump_json().encode() + b"\n")
-    publish_json(job.report_file, report.model_dump(mode="json", exclude={"predictions"}))
+    write_figures(job, report)
+
+
+def write_figures(job: EvalJob, report: EvalReport) -> None:
+    """Publish the report beside its predictions; groups of rows are told anew each time, and not written down."""
+    publish_json(job.report_file, report.model_dump(mode="json", exclude={"predictions", "slices"}))

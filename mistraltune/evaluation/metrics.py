@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-import re
-import string
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 from mistraltune.data.conversation import ToolCall
-
-ARTICLES = re.compile(r"\b(a|an|the)\b")
-PUNCTUATION = str.maketrans("", "", string.punctuation)
+from mistraltune.evaluation.normalising import Normalise, normalise_english
 
 
-def exact_match(prediction: str, reference: str) -> float:
+def exact_match(prediction: str, reference: str, *, normalise: Normalise = normalise_english) -> float:
     """1.0 when both texts are equal after normalisation, else 0.0; two empty texts are equal.
 
     Source: `exact_match_score` of SQuAD v1.1's evaluate-v1.1.py (Rajpurkar et al. 2016, arXiv:1606.05250).
@@ -22,7 +18,7 @@ def exact_match(prediction: str, reference: str) -> float:
     return float(normalise(prediction) == normalise(reference))
 
 
-def token_f1(prediction: str, reference: str) -> float:
+def token_f1(prediction: str, reference: str, *, normalise: Normalise = normalise_english) -> float:
     """Harmonic mean of precision and recall over normalised words, 0.0 to 1.0, each word counted as often as it occurs.
 
     Without a common word the score is 0.0. That holds for two empty texts too, although they match exactly: v1.1 has
@@ -36,12 +32,6 @@ def token_f1(prediction: str, reference: str) -> float:
         return 0.0
     precision, recall = num_common / len(predicted), num_common / len(expected)
     return 2 * precision * recall / (precision + recall)
-
-
-def normalise(text: str) -> str:
-    """`text` in lower case without ASCII punctuation, English articles and surplus white space, in SQuAD's order."""
-    without_punctuation = text.lower().translate(PUNCTUATION)
-    return " ".join(ARTICLES.sub(" ", without_punctuation).split())
 
 
 def best_over(references: Iterable[str], score: Callable[[str, str], float], prediction: str) -> float:

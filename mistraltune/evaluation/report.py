@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mistraltune.evaluation import wording
 from mistraltune.evaluation.comparing import Pair, paired
 from mistraltune.evaluation.gates import score_names
+from mistraltune.evaluation.leakage import describe_overlap
 from mistraltune.evaluation.running import ModelComparison
 from mistraltune.interfaces import Sampling
 from mistraltune.results import Comparison, Interval, ModelRef
@@ -19,6 +22,19 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 TEMPLATE = "report.html.jinja"
+WORDS = ("label", "figure", "gain", "span", "signed_span", "probability", "row_name", "rows")
+"""What the template takes from `wording`."""
+METRIC_NOTES = {
+    "rouge_l": "ROUGE-L: F measure of rouge-score (Lin 2004) without stemming, words of any script.",
+    "chrf": "chrF: mean of sacrebleu's sentence chrF2 (Popović 2015).",
+    "bleu": (
+        "BLEU: sacrebleu's corpus BLEU, tokenizer 13a, a score of all answers together and no mean over rows; "
+        "a row's badge shows its sentence BLEU."
+    ),
+    "json_valid": "Valid JSON: the share of answers that are JSON from the first character to the last.",
+    "edit_similarity": "Edit similarity: 1 minus the Levenshtein distance in characters over the longer length.",
+}
+"""What a reader must know of a metric."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +105,7 @@ def render_report(compared: ModelComparison, *, created_at: str, versions: Mappi
         versions: Of the libraries that took part.
     """
     environment = template_environment(Path(__file__).parent)
-    environment.globals.update(
-        {name: getattr(wording, name) for name in ("label", "figure", "gain", "span", "signed_span")}
-    )
+    environment.globals.update({name: getattr(wording, name) for name in WORDS})
     comparison = compared.comparison
     return environment.get_template(TEMPLATE).render(
         headline=wording.headline(comparison) if comparison else "Two models, side by side",
@@ -106,7 +120,7 @@ def render_report(compared: ModelComparison, *, created_at: str, versions: Mappi
 
 def comparison_part(comparison: Comparison) -> dict[str, Any]:
     """What the template needs to draw a comparison."""
-    pairs = {pair.base.row: pair for pair in paired(comparison.base, comparison.fine_tuned)}
+    pairs = list(paired(comparison.base, comparison.fine_tuned))
     scores = score_names(comparison)
     reports = (comparison.base, comparison.fine_tuned)
     return {
@@ -117,8 +131,11 @@ def comparison_part(comparison: Comparison) -> dict[str, Any]:
         "score_axis": score_axis(comparison, scores),
         "difference_axis": difference_axis(comparison, scores),
         "verdicts": {name: wording.verdict(difference) for name, difference in comparison.differences.items()},
-        "changed": [pairs[row] for row in comparison.changed_rows],
-        "pairs": pairs.values(),
+        "has_p_values": any(difference.p_value is not None for difference in comparison.differences.values()),
+        "slices": {field: list(slices) for field, slices in groupby(comparison.slices, key=attrgetter("field"))},
+        "changed": [pairs[place - 1] for place in comparison.changed_rows],
+        "pairs": pairs,
+        "notes": [METRIC_NOTES[name] for name in scores if name in METRIC_NOTES],
         "summary": summary,
     }
 
@@ -165,8 +182,12 @@ def run_facts(compared: ModelComparison, *, created_at: str, versions: Mapping[s
         report = compared.comparison.base
         yield "Evaluation file", report.eval_file
         yield "SHA-256", report.eval_sha256
-        yield "Rows", str(report.num_examples)
+        yield "Rows", wording.rows(report)
         yield "Evaluator", report.evaluator
+        for name, value in report.options.items():
+            yield name.capitalize(), ", ".join(value) if isinstance(value, list) else str(value)
+        if overlap := compared.comparison.fine_tuned.overlap:
+            yield "Training data", describe_overlap(overlap) or f"no row of {overlap.train_file} is evaluated"
     yield "Decoding", describe_sampling(compared.sampling)
     yield "Versions", ", ".join(f"{name} {version}" for name, version in versions.items())
     yield "Report made", created_at

@@ -14,7 +14,7 @@ class LazyRows(Sequence[Conversation]):
     def __init__(
         self,
         rows: Sequence[Conversation],
-        through: Callable[[Conversation], Conversation] = lambda conversation: conversation,
+        through: Callable[[Conversation], Conversation] | None = None,
         *,
         limit: int | None = None,
     ) -> None:
@@ -34,4 +34,5 @@ class LazyRows(Sequence[Conversation]):
         positions = range(self._length)[index]
         if isinstance(positions, range):
             return [self[position] for position in positions]
-        return self._through(self._rows[positions])
+        row = self._rows[positions]
+        return self._through(row) if self._through else row

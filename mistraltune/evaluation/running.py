@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,20 @@ from typing import Any
 from mistraltune.data.conversation import Conversation, message_dicts
 from mistraltune.evaluation.comparing import compare
 from mistraltune.evaluation.evaluator import call_results
-from mistraltune.evaluation.jobs import EvalJob, Evaluation, find_evaluation, plan_evaluation, write_report
+from mistraltune.evaluation.jobs import (
+    EvalJob,
+    Evaluation,
+    find_evaluation,
+    plan_evaluation,
+    write_figures,
+    write_report,
+)
+from mistraltune.evaluation.leakage import overlap_with_training, refuse_overlap
+from mistraltune.evaluation.options import JudgeOptions, open_evaluator
+from mistraltune.evaluation.slicing import Groups, group_rows, slice_comparison, slice_report
 from mistraltune.interfaces import ChatModel, Sampling
-from mistraltune.registry import get_backend, get_evaluator
-from mistraltune.results import Answer, AnswerPair, Comparison, ModelRef
+from mistraltune.registry import get_backend
+from mistraltune.results import Answer, AnswerPair, Comparison, EvalReport, ModelRef, Overlap
 
 Watch = Callable[[str, int, int], None]
 """Hears what is being done, how much of it is done, and of how much."""
@@ -55,7 +65,10 @@ def evaluate_model(  # noqa: PLR0913 - options by name
     *,
     sampling: Sampling = Sampling(),  # noqa: B008 - immutable
     evaluator: str = "text",
+    options: JudgeOptions = JudgeOptions(),  # noqa: B008 - immutable
+    by: Sequence[str] = (),
     limit: int | None = None,
+    allow_overlap: bool = False,
     output_dir: Path | None = None,
     watch: Watch = ignore,
 ) -> Evaluation:
@@ -66,17 +79,33 @@ def evaluate_model(  # noqa: PLR0913 - options by name
         eval_file: JSONL whose rows end with the right answer.
         sampling: How answers are generated.
         evaluator: Name of an installed evaluator.
+        options: How it judges.
+        by: Fields of the rows; the report gets the metrics of each group of rows that have the same value there.
         limit: Only the first rows.
+        allow_overlap: Evaluate a run though rows are in its training data; their number is in the report either way.
         output_dir: Where the files go; unset means the run's `evals/`, or `outputs/evals/` for models that are no run.
         watch: Hears of the progress.
 
     Raises:
-        ConfigError: The evaluator does not exist, or the output cannot be written.
-        DataError: The file is refused, or rows have no reference.
+        ConfigError: The evaluator does not exist or takes no such option, no row has the field `by`, or the output
+            cannot be written.
+        DataError: The file is refused, rows have no reference, or are in the data that the run was trained on.
     """
-    job = plan_evaluation(ref, eval_file, sampling=sampling, evaluator=evaluator, limit=limit, output_dir=output_dir)
+    job = plan_evaluation(
+        ref,
+        eval_file,
+        sampling=sampling,
+        evaluator=evaluator,
+        options=options,
+        limit=limit,
+        output_dir=output_dir,
+    )
+    groups = {field: group_rows(job.file, field, len(job.rows)) for field in by}
+    begun = begin_evaluation(job, allow_overlap=allow_overlap)
     with opening(ref, watch) as open_model:
-        return find_evaluation(job) or run_evaluation(job, open_model, watch)
+        evaluation = finish_evaluation(begun, open_model, watch)
+    slices = [one for field in by for one in slice_report(evaluation.report, field, groups[field])]
+    return replace(evaluation, report=evaluation.report.model_copy(update={"slices": slices}))
 
 
 def compare_models(  # noqa: PLR0913 - options by name
@@ -87,7 +116,10 @@ def compare_models(  # noqa: PLR0913 - options by name
     prompts: Sequence[Conversation] = (),
     sampling: Sampling = Sampling(),  # noqa: B008 - immutable
     evaluator: str = "text",
+    options: JudgeOptions = JudgeOptions(),  # noqa: B008 - immutable
+    by: Sequence[str] = (),
     limit: int | None = None,
+    allow_overlap: bool = False,
     output_dir: Path | None = None,
     watch: Watch = ignore,
 ) -> ModelComparison:
@@ -97,25 +129,33 @@ def compare_models(  # noqa: PLR0913 - options by name
     `evaluate_model` has them.
 
     Raises:
-        ConfigError: The evaluator does not exist, or the output cannot be written.
-        DataError: The file is refused, or rows have no reference.
+        ConfigError: The evaluator does not exist or takes no such option, no row has the field `by`, or the output
+            cannot be written.
+        DataError: The file is refused, rows have no reference, or are in the data that a run was trained on.
     """
     refs = (held_like(base, fine_tuned), fine_tuned)
     # Both jobs are checked before the first model is loaded.
-    jobs = (
-        [
-            plan_evaluation(ref, eval_file, sampling=sampling, evaluator=evaluator, limit=limit, output_dir=output_dir)
-            for ref in refs
-        ]
+    jobs = [
+        plan_evaluation(
+            ref,
+            eval_file,
+            sampling=sampling,
+            evaluator=evaluator,
+            options=options,
+            limit=limit,
+            output_dir=output_dir,
+        )
+        for ref in refs
         if eval_file
-        else []
-    )
+    ]
+    groups = {field: group_rows(job.file, field, len(job.rows)) for job in jobs[:1] for field in by}
+    begun = [begin_evaluation(job, allow_overlap=allow_overlap) for job in jobs]
     evaluations: list[Evaluation] = []
     answers: list[list[Answer]] = []
     for index, ref in enumerate(refs):
         with opening(ref, watch) as open_model:
-            if jobs:
-                evaluations.append(find_evaluation(jobs[index]) or run_evaluation(jobs[index], open_model, watch))
+            if begun:
+                evaluations.append(finish_evaluation(begun[index], open_model, watch))
             answers.append(list(answer(prompts, open_model, sampling, watch)) if prompts else [])
     pairs = zip(prompts, *answers, strict=True)
     return ModelComparison(
@@ -123,9 +163,16 @@ def compare_models(  # noqa: PLR0913 - options by name
         fine_tuned=refs[1],
         sampling=sampling,
         evaluations=(evaluations[0], evaluations[1]) if evaluations else None,
-        comparison=compare(evaluations[0].report, evaluations[1].report) if evaluations else None,
+        comparison=compare_reports(evaluations[0].report, evaluations[1].report, groups) if evaluations else None,
         answers=[AnswerPair(prompt=message_dicts(prompt), base=a, fine_tuned=b) for prompt, a, b in pairs],
     )
+
+
+def compare_reports(base: EvalReport, fine_tuned: EvalReport, groups: Mapping[str, Groups]) -> Comparison:
+    """Both reports side by side, as a whole and on each group of rows."""
+    whole = compare(base, fine_tuned)
+    slices = [one for field, rows in groups.items() for one in slice_comparison(base, fine_tuned, field, rows)]
+    return whole.model_copy(update={"slices": slices})
 
 
 def held_like(base: ModelRef, fine_tuned: ModelRef) -> ModelRef:
@@ -173,14 +220,50 @@ def answer(
         )
 
 
-def run_evaluation(job: EvalJob, open_model: OpenModel, watch: Watch) -> Evaluation:
-    """Evaluate, and write the report down."""
+@dataclass(frozen=True, slots=True)
+class BegunEvaluation:
+    """An evaluation that may go on: nothing stands against it.
+
+    Attributes:
+        job: What is evaluated.
+        found: The evaluation as an earlier call left it; None where it must be computed.
+        overlap: What the rows share with the data that the model was trained on.
+    """
+
+    job: EvalJob
+    found: Evaluation | None
+    overlap: Overlap | None
+
+
+def begin_evaluation(job: EvalJob, *, allow_overlap: bool) -> BegunEvaluation:
+    """Look for an earlier evaluation, and for rows that the model was trained on; no model is loaded.
+
+    Rows are compared once: later calls read in the report what was found.
+
+    Raises:
+        DataError: Rows are in the data that the run was trained on, which is not allowed.
+    """
+    found = find_evaluation(job)
+    known = found.report.overlap if found else None
+    overlap = known or overlap_with_training(job.ref, job.rows)
+    refuse_overlap(overlap, is_allowed=allow_overlap)
+    if found and overlap and not known:
+        found = replace(found, report=found.report.model_copy(update={"overlap": overlap}))
+        write_figures(job, found.report)
+    return BegunEvaluation(job, found, overlap)
+
+
+def finish_evaluation(begun: BegunEvaluation, open_model: OpenModel, watch: Watch) -> Evaluation:
+    """The evaluation that was found, or else one that is computed now and written down."""
+    if begun.found:
+        return begun.found
+    job = begun.job
     num_rows = len(job.conversations)
     model = open_model()
     text = f"evaluating {job.ref}"
     watch(text, 0, num_rows)
     before = usage_of(model)
-    report = get_evaluator(job.evaluator).evaluate(
+    report = open_evaluator(job.evaluator, job.options).evaluate(
         model,
         job.ref,
         job.conversations,
@@ -188,10 +271,16 @@ def run_evaluation(job: EvalJob, open_model: OpenModel, watch: Watch) -> Evaluat
         on_progress=lambda num_done: watch(text, num_done, num_rows),
     )
     usage = {kind: count - before.get(kind, 0) for kind, count in usage_of(model).items()}
-    about = {"eval_file": job.eval_file, "eval_sha256": job.eval_sha256, "usage": usage or None}
+    about = {
+        "eval_file": job.eval_file,
+        "eval_sha256": job.eval_sha256,
+        "options": job.options.as_dict(),
+        "overlap": begun.overlap,
+        "usage": usage or None,
+    }
     report = report.model_copy(update=about)
     write_report(job, report)
-    return Evaluation(report, job.report_file, job.predictions_file, is_reused=False)
+    return Evaluation(report, job.report_file, job.predictions_file, is_reused=False, num_left_out=job.num_left_out)
 
 
 def usage_of(model: ChatModel) -> dict[str, int]:

@@ -4,21 +4,37 @@ from __future__ import annotations
 
 from typing import Literal
 
+from mistraltune.data.findings import counted
 from mistraltune.evaluation.gates import score_names
-from mistraltune.results import Comparison, Difference, EvalReport, Interval
+from mistraltune.results import Comparison, Difference, EvalReport, Interval, Prediction
 
 Verdict = Literal["higher", "lower", "no clear difference"]
 
 LABELS = {
     "exact_match": "Exact match",
     "f1": "F1",
+    "rouge_l": "ROUGE-L",
+    "chrf": "chrF",
+    "bleu": "BLEU",
+    "json_valid": "Valid JSON",
+    "edit_similarity": "Edit similarity",
     "tool_call_match": "Tool calls matched",
     "average_length": "Length in words",
     "average_length_tokens": "Length in tokens",
     "share_cut": "Answers cut at the limit",
     "tokens_per_second": "Tokens per second",
 }
-SHARES = {"exact_match", "f1", "tool_call_match", "share_cut"}
+SHARES = {
+    "exact_match",
+    "f1",
+    "rouge_l",
+    "chrf",
+    "bleu",
+    "json_valid",
+    "edit_similarity",
+    "tool_call_match",
+    "share_cut",
+}
 """Metrics between 0 and 1, written in percent."""
 
 FEW_ROWS = 30
@@ -88,8 +104,13 @@ def headline(comparison: Comparison) -> str:
 def against(comparison: Comparison, metric: str) -> str:
     """Both models' values of a metric in words."""
     tuned, base = comparison.fine_tuned.metrics[metric], comparison.base.metrics[metric]
-    name = label(metric) if metric == "f1" else label(metric).lower()
-    return f"{name} {figure(metric, tuned)}, base {figure(metric, base)}"
+    return f"{within_sentence(metric)} {figure(metric, tuned)}, base {figure(metric, base)}"
+
+
+def within_sentence(metric: str) -> str:
+    """The metric's name in the middle of a sentence: `exact match`, `valid JSON`, `ROUGE-L`."""
+    name = label(metric)
+    return name[0].lower() + name[1:] if name[1:2].islower() else name
 
 
 def evidence(comparison: Comparison) -> list[str]:
@@ -105,28 +126,42 @@ def score_sentence(comparison: Comparison, metric: str) -> str:
     where = f" on {judged} of the rows" if judged < comparison.base.num_examples else ""
     reading = ", which includes 0" if verdict(difference) == "no clear difference" else ""
     interval = signed_span(metric, difference.interval)
-    return f"{label(metric)}: {gain(metric, difference.value)}{where}, 95% interval {interval}{reading}."
+    p_value = f", McNemar's p {probability(difference.p_value)}" if difference.p_value is not None else ""
+    return f"{label(metric)}: {gain(metric, difference.value)}{where}, 95% interval {interval}{reading}{p_value}."
+
+
+def probability(p_value: float) -> str:
+    """A p-value: `0.031`, or `< 0.001`."""
+    return "< 0.001" if p_value < 0.001 else f"{p_value:.3f}"
 
 
 def outcome_sentence(comparison: Comparison) -> str:
     """On how many rows the fine-tuned model wins, ties and loses."""
     return (
-        f"Of {rows(comparison)} the fine-tuned model answers {comparison.wins} better, "
+        f"Of {rows(comparison.base)} the fine-tuned model answers {comparison.wins} better, "
         f"{comparison.losses} worse and {comparison.ties} equally well."
     )
 
 
-def rows(comparison: Comparison) -> str:
-    """`1 row`, `40 rows`."""
-    count = comparison.base.num_examples
-    return f"{count} row" if count == 1 else f"{count} rows"
+def rows(report: EvalReport) -> str:
+    """`1 row`, `40 rows`, or `120 turns of 40 conversations` where every answer is judged."""
+    if all(prediction.turn is None for prediction in report.predictions):
+        return counted(report.num_examples, "row")
+    num_conversations = len({prediction.row for prediction in report.predictions})
+    return f"{counted(report.num_examples, 'turn')} of {counted(num_conversations, 'conversation')}"
+
+
+def row_name(prediction: Prediction) -> str:
+    """`row 3`, or `row 3, turn 2` where every answer is judged."""
+    turn = f", turn {prediction.turn}" if prediction.turn is not None else ""
+    return f"row {prediction.row}{turn}"
 
 
 def caveats(comparison: Comparison) -> list[str]:
     """What a reader should mind: few rows, answers that were cut."""
     found = []
     if comparison.base.num_examples < FEW_ROWS:
-        found.append(f"With {rows(comparison)} only, the intervals are wide; more rows would say more.")
+        found.append(f"With {rows(comparison.base)} only, the intervals are wide; more rows would say more.")
     for name, report in (("base", comparison.base), ("fine-tuned model", comparison.fine_tuned)):
         if cut_share(report) > MANY_CUT:
             limit = report.sampling.get("max_new_tokens", "?")

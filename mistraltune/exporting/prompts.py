@@ -6,14 +6,11 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-from mistraltune.configuring import parse_yaml
 from mistraltune.data.conversation import Conversation, ask, message_dicts
-from mistraltune.data.reading import ConversationFile
-from mistraltune.errors import MistralTuneError
 from mistraltune.evaluation.prompts import read_prompts
-from mistraltune.publishing import file_sha256
+from mistraltune.evaluation.run_rows import run_rows
 from mistraltune.results import ModelRef
 from mistraltune.runs import RunDir, is_run_dir
 
@@ -28,6 +25,9 @@ GENERAL = (
     "Explique en une phrase ce qu'est un contrat.",
 )
 """For models that are no run, or whose rows are gone."""
+
+
+_RUN_ROWS: tuple[tuple[Literal["train", "val"], str], ...] = (("val", "validation"), ("train", "training"))
 
 
 class Prompts(NamedTuple):
@@ -66,19 +66,9 @@ def pick_prompts(ref: ModelRef, *, file: Path | None, limit: int, max_new_tokens
     if file:
         return Prompts(read_prompts(file)[:limit], f"rows of {file.name}", max_new_tokens)
     if ref.adapter and is_run_dir(Path(ref.adapter)):
-        for name, label in (("val", "validation"), ("train", "training")):
-            if rows := run_rows(RunDir(Path(ref.adapter)), name):
+        for name, label in _RUN_ROWS:
+            known = run_rows(RunDir(Path(ref.adapter)), name)
+            if known and (rows := known.rows):
                 first = [rows[index].prompt for index in range(min(limit, len(rows)))]
                 return Prompts(first, f"{label} rows", max_new_tokens)
     return Prompts([ask(text) for text in GENERAL[:limit]], "general questions", max_new_tokens)
-
-
-def run_rows(run: RunDir, name: str) -> ConversationFile | None:
-    """The rows that a run was trained or validated on; None where they are gone or have changed since."""
-    digest = run.metadata.get("identity", {}).get(f"{name}_sha256")
-    try:
-        config = parse_yaml((run.path / "config.yaml").read_text(encoding="utf-8"))
-        path = Path(config["data"][f"{name}_file"])
-        return ConversationFile.open(path) if digest and file_sha256(path) == digest else None
-    except (OSError, KeyError, TypeError, MistralTuneError):
-        return None

@@ -65,6 +65,8 @@ def answer_options(request: AnswerRequest, folder: Path) -> Iterator[str]:
     yield from ("--max-new-tokens", str(request.max_new_tokens), "--evaluator", request.evaluator)
     if request.limit:
         yield from ("--limit", str(request.limit))
+    if request.allow_overlap:
+        yield "--allow-overlap"
     yield from ("--output-dir", str(folder / EVALS_DIR))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mistraltune.results import Difference, Interval, Result
+from mistraltune.results import Difference, Interval, Overlap, Result
 
 
 class EvaluationFigures(Result):
@@ -20,6 +20,8 @@ class EvaluationFigures(Result):
     """95 % intervals of the metrics that are means over examples."""
     sampling: dict[str, Any]
     """How the answers were generated."""
+    overlap: Overlap | None = None
+    """What the rows share with the data that the model was trained on; null for a model that is no run."""
 
 
 class ComparisonFigures(Result):

@@ -21,6 +21,8 @@ class AnswerRequest(Request):
     """Only the first rows of the file."""
     evaluator: Annotated[str, Field(min_length=1, max_length=100)] = "text"
     """Name of an installed evaluator."""
+    allow_overlap: bool = False
+    """Evaluate though rows stand, exactly or nearly, in the model's training data."""
 
 
 class EvaluationRequest(AnswerRequest):

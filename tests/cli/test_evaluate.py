@@ -91,6 +91,10 @@ def test_eval_again_computes_nothing_and_says_so(run, scripted, good, eval_file)
         (["--limit", "0"], 2, "--limit"),
         (["--evaluator", "judge"], 2, "no evaluator called 'judge'"),
         (["--eval-file", "nowhere.jsonl"], 2, "nowhere.jsonl"),
+        (["--metrics", "rouge"], 2, "there is no metric 'rouge'"),
+        (["--language", "xx"], 2, "the articles of 'xx' are not known"),
+        (["--turns", "some"], 2, "--turns"),
+        (["--by", "tag"], 2, "no row has a field 'tag'"),
     ],
 )
 def test_eval_refuses_what_it_cannot_do_before_loading(run, scripted, good, eval_file, options, code, message):
@@ -104,6 +108,67 @@ def test_eval_refuses_what_it_cannot_do_before_loading(run, scripted, good, eval
 def test_eval_takes_a_batch_size(run, good, eval_file):
     _, out, _ = run("eval", "--model", good, "--eval-file", eval_file, "--batch-size", "3", "--json")
     assert json.loads(out)["sampling"]["batch_size"] == 3
+
+
+@pytest.fixture
+def tagged(tmp_path):
+    rows = [
+        {"instruction": question, "output": answer, "tag": "even" if number % 2 == 0 else "odd"}
+        for number, (question, answer) in enumerate(ROWS.items())
+    ]
+    path = tmp_path / "tagged.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return str(path)
+
+
+def test_eval_takes_metrics_a_language_and_a_field_to_group_by(run, good, tagged):
+    options = ["--metrics", "rouge_l,json_valid", "--language", "fr", "--by", "tag"]
+    code, out, _ = run("eval", "--model", good, "--eval-file", tagged, *options)
+    assert code == 0
+    assert "ROUGE-L" in out
+    assert "Valid JSON" in out
+    assert "Exact match" not in out
+    assert "even     20   100.0% (" in out
+    code, out, _ = run("eval", "--model", good, "--eval-file", tagged, *options, "--json")
+    result = json.loads(out)
+    assert result["already_evaluated"]
+    assert result["options"] == {"metrics": ["rouge_l", "json_valid"], "language": "fr"}
+    assert [(one["field"], one["value"], one["num_examples"]) for one in result["slices"]] == [
+        ("tag", "even", 20),
+        ("tag", "odd", 20),
+    ]
+
+
+def test_eval_of_all_turns_says_how_many_conversations_they_are_of(run, good, tmp_path):
+    turns = [{"role": "user", "content": "ticket 1"}, {"role": "assistant", "content": "billing / urgent"}]
+    untrained = [turns[0], {**turns[1], "weight": 0}]
+    path = tmp_path / "chats.jsonl"
+    path.write_text(json.dumps({"messages": untrained + turns * 2}) + "\n" + json.dumps({"messages": turns}) + "\n")
+    code, out, err = run("eval", "--model", good, "--eval-file", str(path), "--turns", "all")
+    assert code == 0
+    assert "on 3 turns of 2 conversations of" in out
+    assert "1 answer of weight 0, or to nothing, not judged" in err
+
+
+def test_compare_groups_rows_gates_any_metric_and_prints_mcnemars_p(run, good, bad, tagged, tmp_path):
+    html = tmp_path / "report.html"
+    models = ["--base-model", bad, "--fine-tuned-model", good, "--eval-file", tagged]
+    options = ["--metrics", "exact_match,rouge_l,bleu", "--by", "tag", "--html", str(html)]
+    code, out, _ = run("compare", *models, *options, "--fail-under", "rouge_l=0.4")
+    assert code == 0
+    assert "McNemar's p" in out
+    assert "< 0.001" in out
+    assert "0.0% → 100.0% (" in out
+    page = html.read_text()
+    assert "<h2>By tag</h2>" in page
+    assert "corpus BLEU" in page
+    code, out, _ = run("compare", *models, *options, "--fail-under", "rouge_l=0.4", "--json")
+    result = json.loads(out)
+    assert result["differences"]["exact_match"]["p_value"] < 1e-6
+    assert result["slices"][0]["differences"]["rouge_l"]["value"] > 0.9
+    code, _, err = run("compare", *models, "--fail-under", "rouge_l=0.4")
+    assert code == 2
+    assert "there is no score 'rouge_l' here" in err
 
 
 def test_compare_shows_answers_to_prompts_side_by_side(run, good, bad, tmp_path):
@@ -214,6 +279,11 @@ def test_help_names_every_option(run, command):
         "--batch-size",
         "--limit",
         "--evaluator",
+        "--metrics",
+        "--language",
+        "--turns",
+        "--by",
+        "--allow-overlap",
         "--output-dir",
         "--json",
     ):

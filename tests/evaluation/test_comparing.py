@@ -11,7 +11,7 @@ from mistraltune.evaluation.wording import caveats, evidence, headline, signed
 from mistraltune.interfaces import Sampling
 from mistraltune.results import EvalReport, ModelRef
 
-SCORES = TextEvaluator.scores
+SCORES = TextEvaluator().scores
 
 
 def report(rows, answers, **options) -> EvalReport:
@@ -36,6 +36,28 @@ def test_differences_are_fine_tuned_minus_base_with_paired_intervals():
     assert difference.value == pytest.approx(0.5)
     assert difference.interval == newcombe_interval(both=3, first_only=6, second_only=1, neither=0)
     assert set(comparison.differences) == {"exact_match", "f1", "average_length", "average_length_tokens", "share_cut"}
+
+
+def test_shares_have_mcnemars_p_value_and_other_means_have_none():
+    comparison = compared(("no", "x y", 6), ("x y", "no", 1), ("x y", "x y", 3), ("x", "x", 1))
+    assert comparison.differences["exact_match"].p_value == pytest.approx(2 * (1 + 7) / 2**7)
+    assert comparison.differences["f1"].p_value is None
+    assert "McNemar's p 0.125" in " ".join(evidence(comparison))
+
+
+def test_the_difference_of_corpus_bleu_is_no_mean_of_differences():
+    texts = ["one two three four five", "six seven eight nine ten eleven", "twelve thirteen fourteen fifteen"]
+    rows = [row(text, text) for text in texts]
+    evaluator, ref = TextEvaluator(metrics=["bleu"]), ModelRef(backend="scripted", model="m")
+    answers = {texts[0]: "one two three four five", texts[1]: "six seven eight ten nine", texts[2]: "twelve"}
+    reports = [
+        evaluator.evaluate(ScriptedModel(script), ref, rows, sampling=Sampling())
+        for script in (answers, {text: text for text in texts})
+    ]
+    difference = compare(*reports).differences["bleu"]
+    assert difference.value == pytest.approx(1 - reports[0].metrics["bleu"])
+    assert difference.interval.low <= difference.value <= difference.interval.high
+    assert difference.p_value is None
 
 
 def test_rows_are_won_by_exact_match_first_and_f1_then():

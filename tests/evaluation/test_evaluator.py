@@ -132,3 +132,24 @@ def test_lazy_rows_read_what_is_asked_for_and_no_more():
     assert asked == ["rows.jsonl:c", "rows.jsonl:a", "rows.jsonl:b"]
     with pytest.raises(IndexError):
         rows[3]
+
+
+def test_the_metrics_asked_for_are_those_that_are_scored_and_reported_in_their_order():
+    evaluator = TextEvaluator().with_options(metrics=["rouge_l", "json_valid", "bleu"], language="en")
+    assert evaluator.scores == ("rouge_l", "json_valid", "bleu", "tool_call_match")
+    rows = [row("a", "one two three four"), row("b", "{}"), tool_row("c", FIND)]
+    answers = {"a": "one two three four", "b": "[1", "c": [{"name": "find", "arguments": '{"id": 1}'}]}
+    report = evaluator.evaluate(ScriptedModel(answers), REF, rows, sampling=Sampling())
+    assert list(report.predictions[0].scores) == ["rouge_l", "json_valid", "bleu"]
+    assert list(report.metrics)[:4] == ["rouge_l", "json_valid", "bleu", "tool_call_match"]
+    assert report.metrics["rouge_l"] == report.metrics["json_valid"] + 0.5 == 0.5
+    assert report.metrics["tool_call_match"] == 1
+    assert report.metrics["bleu"] != sum(prediction.scores.get("bleu", 0) for prediction in report.predictions) / 2
+
+
+def test_the_language_decides_which_articles_count():
+    rows, answers = [row("a", "une gare")], {"a": "La gare."}
+    evaluator = TextEvaluator().with_options(metrics=(), language="fr")
+    report = evaluator.evaluate(ScriptedModel(answers), REF, rows, sampling=Sampling())
+    assert report.metrics["exact_match"] == 1
+    assert evaluate(rows, answers).metrics["exact_match"] == 0

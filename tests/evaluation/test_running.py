@@ -6,6 +6,7 @@ from scripted import register, write_rows, write_script
 from mistraltune.configuring import dump_yaml
 from mistraltune.data.conversation import ask
 from mistraltune.errors import ConfigError, DataError
+from mistraltune.evaluation.options import JudgeOptions, judge_options
 from mistraltune.evaluation.prompts import read_prompts
 from mistraltune.evaluation.running import compare_models, evaluate_model, held_like
 from mistraltune.interfaces import Sampling
@@ -74,6 +75,34 @@ def test_another_sampling_file_limit_or_model_is_another_evaluation(tmp_path, go
         evaluate_model(bad, eval_file).report_file.name,
     }
     assert len(names) == 5
+
+
+def test_another_way_of_judging_is_another_evaluation_and_found_again(backend, good, eval_file):
+    ways = [
+        JudgeOptions(),
+        JudgeOptions(metrics=("rouge_l",)),
+        JudgeOptions(language="fr"),
+        JudgeOptions(turns="all"),
+        judge_options("chrf,f1", "de", "all"),
+    ]
+    first = [evaluate_model(good, eval_file, options=options) for options in ways]
+    assert len({evaluation.report_file for evaluation in first}) == len(ways)
+    backend.opened.clear()
+    again = [evaluate_model(good, eval_file, options=options) for options in ways]
+    assert all(evaluation.is_reused for evaluation in again)
+    assert [evaluation.report for evaluation in again] == [evaluation.report for evaluation in first]
+    assert backend.opened == []
+    assert first[4].report.options == {"metrics": ["chrf", "f1"], "language": "de", "turns": "all"}
+    assert judge_options("exact_match, f1", "en", "last") == JudgeOptions()
+
+
+def test_options_that_there_are_not_are_refused_before_the_model_is_loaded(backend, good, eval_file):
+    with pytest.raises(ConfigError, match="'rouge'"):
+        judge_options("rouge", "en", "last")
+    with pytest.raises(ConfigError, match="'ru'") as caught:
+        judge_options(None, "ru", "last")
+    assert "de, en, es, fr, it" in caught.value.hint
+    assert backend.opened == []
 
 
 def test_a_limit_beyond_the_end_is_the_whole_file(good, eval_file):

@@ -55,8 +55,21 @@ def events(server: Serving, place: str, job_id: str, *, after: int = 0) -> list[
             return told
 
 
+def assert_trained_rows_are_refused(server: Serving, place: str, asked: dict[str, Any]) -> None:
+    job = ended(server, place, server.ok("POST", place, json=asked)["id"])
+    assert job["status"] == "FAILED"
+    assert "12 exactly" in str(job["error"])
+    server.ok("DELETE", f"{place}/{job['id']}")
+
+
 def test_a_model_is_evaluated_on_an_uploaded_file(server: Serving, tuned: str) -> None:
-    asked = {"model": tuned, "file_id": server.upload(rows(20)), "max_new_tokens": 8, "limit": 12}
+    asked = {
+        "model": tuned,
+        "file_id": server.upload(rows(20)),
+        "max_new_tokens": 8,
+        "limit": 12,
+        "allow_overlap": True,
+    }
     made = server.ok("POST", EVALUATIONS, json=asked)
     assert (made["object"], made["figures"], made["error"]) == ("evaluation", None, None)
     told = events(server, EVALUATIONS, made["id"])
@@ -72,8 +85,9 @@ def test_a_model_is_evaluated_on_an_uploaded_file(server: Serving, tuned: str) -
 
     job = server.ok("GET", f"{EVALUATIONS}/{made['id']}")
     assert job["status"] == "SUCCESS"
-    assert {job[name] == value for name, value in asked.items()} == {True}
+    assert {job[name] == value for name, value in asked.items() if name != "allow_overlap"} == {True}
     figures = job["figures"]
+    assert (figures["overlap"]["num_exact"], figures["overlap"]["num_near"]) == (12, 0)
     assert figures["num_examples"] == 12
     assert figures["intervals"]["exact_match"]["low"] <= figures["metrics"]["exact_match"]
     page = server.ok("GET", f"{EVALUATIONS}/{made['id']}/rows", params={"page": 1, "page_size": 5})
@@ -171,7 +185,8 @@ def test_the_three_kinds_share_one_queue_and_keep_apart_on_the_wire(server: Serv
 
 def test_a_running_comparison_is_cancelled(server: Serving, tuned: str) -> None:
     many = server.upload(rows(400))
-    asked = {"base_model": BASE, "fine_tuned_model": tuned, "file_id": many, "max_new_tokens": 300}
+    models = {"base_model": BASE, "fine_tuned_model": tuned}
+    asked = {**models, "file_id": many, "max_new_tokens": 300, "allow_overlap": True}
     made = server.ok("POST", COMPARISONS, json=asked)
     wait_until(lambda: server.ok("GET", f"{COMPARISONS}/{made['id']}")["progress"], seconds=60)
     assert server.ok("POST", f"{COMPARISONS}/{made['id']}/cancel")["status"] == "CANCELLATION_REQUESTED"

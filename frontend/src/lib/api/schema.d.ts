@@ -1230,6 +1230,12 @@ export interface components {
              * @default text
              */
             evaluator?: string;
+            /**
+             * Allow Overlap
+             * @description Evaluate though rows stand, exactly or nearly, in the model's training data.
+             * @default false
+             */
+            allow_overlap?: boolean;
             /** Base Model */
             base_model: string;
             /** Fine Tuned Model */
@@ -1385,6 +1391,11 @@ export interface components {
             /** Value */
             value: number;
             interval: components["schemas"]["Interval"];
+            /**
+             * P Value
+             * @description Of McNemar's exact test, two-sided, where both are shares of the same independent rows.
+             */
+            p_value?: number | null;
         };
         /**
          * DryRunReply
@@ -1460,6 +1471,8 @@ export interface components {
             sampling: {
                 [key: string]: unknown;
             };
+            /** @description What the rows share with the data that the model was trained on; null for a model that is no run. */
+            overlap?: components["schemas"]["Overlap"] | null;
         };
         /**
          * EvaluationList
@@ -1540,6 +1553,12 @@ export interface components {
              * @default text
              */
             evaluator?: string;
+            /**
+             * Allow Overlap
+             * @description Evaluate though rows stand, exactly or nearly, in the model's training data.
+             * @default false
+             */
+            allow_overlap?: boolean;
             /**
              * Model
              * @description A public name or an `ft:` name.
@@ -2231,6 +2250,39 @@ export interface components {
             earlier_line: number;
             /** Similarity */
             similarity: number;
+        };
+        /**
+         * Overlap
+         * @description Evaluated rows that stand in the data that a run was trained on.
+         */
+        Overlap: {
+            /**
+             * Train File
+             * @description The training data.
+             */
+            train_file: string;
+            /**
+             * Num Exact
+             * @description Rows that say the same as a training row; None where they could not be compared.
+             */
+            num_exact?: number | null;
+            /**
+             * Num Near
+             * @description Other rows that say nearly the same.
+             */
+            num_near?: number | null;
+            /**
+             * Problem
+             * @description Why they could not be compared; empty where they were.
+             * @default
+             */
+            problem?: string;
+            /**
+             * Rows
+             * @description Numbers of the first hundred such rows.
+             * @default []
+             */
+            rows?: number[];
         };
         /**
          * PlanReply

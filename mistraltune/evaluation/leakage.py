@@ -1,0 +1,67 @@
+"""Evaluated rows that the model was trained on: its answers to those tell what it remembers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mistraltune.data.conversation import Conversation
+from mistraltune.data.overlap import MAX_ROWS_LISTED, SharedRows, find_overlap
+from mistraltune.errors import DataError
+from mistraltune.evaluation.run_rows import run_rows
+from mistraltune.results import ModelRef, Overlap
+from mistraltune.runs import RunDir, is_run_dir
+
+
+def overlap_with_training(ref: ModelRef, rows: Sequence[Conversation]) -> Overlap | None:
+    """What the rows share with the training data of a run; None for a model that is no run.
+
+    The run knows its training file by path and hash. Where that is gone or has changed, nothing can be compared, and
+    the result says so.
+    """
+    if not ref.adapter or not is_run_dir(Path(ref.adapter)):
+        return None
+    train = run_rows(RunDir(Path(ref.adapter)), "train")
+    if train is None:
+        return None
+    if train.rows is None:
+        return Overlap(train_file=train.file, problem=train.problem)
+    return as_result(find_overlap(train.rows, rows), train.file)
+
+
+def as_result(shared: SharedRows, train_file: str) -> Overlap:
+    """The shared rows as a report keeps them."""
+    rows = sorted(row.row + 1 for row in (*shared.exact, *shared.near))
+    return Overlap(
+        train_file=train_file,
+        num_exact=len(shared.exact),
+        num_near=len(shared.near),
+        rows=rows[:MAX_ROWS_LISTED],
+    )
+
+
+def refuse_overlap(overlap: Overlap | None, *, is_allowed: bool) -> None:
+    """Refuse rows that the model was trained on, unless that is allowed.
+
+    Raises:
+        DataError: There are such rows.
+    """
+    if overlap and (overlap.num_exact or overlap.num_near) and not is_allowed:
+        hint = "evaluate on rows that `mistraltune data split` has kept apart; or --allow-overlap, which is recorded"
+        raise DataError(describe_overlap(overlap), hint=hint, details={"overlap": overlap.model_dump()})
+
+
+def describe_overlap(overlap: Overlap) -> str:
+    """The overlap in a sentence; empty where there is none."""
+    if overlap.problem:
+        return f"rows were not compared with the training data: {overlap.problem}"
+    counts = ((overlap.num_exact, "exactly"), (overlap.num_near, "nearly"))
+    parts = [f"{number:,} {how}" for number, how in counts if number]
+    if not parts:
+        return ""
+    named = ", ".join(map(str, overlap.rows[:5]))
+    more = " ..." if (overlap.num_exact or 0) + (overlap.num_near or 0) > 5 else ""
+    return (
+        f"evaluated rows are in the model's training data, {overlap.train_file}: {' and '.join(parts)} "
+        f"(rows {named}{more})"
+    )
