@@ -78,6 +78,17 @@ def test_a_key_of_ones_own_is_not_printed(tmp_path: Path) -> None:
         assert KEY not in server.log.read_text()
 
 
+def test_a_link_needs_a_server_that_runs(mistraltune: CommandLine, tmp_path: Path) -> None:
+    outcome = mistraltune("serve", "link", "--data-dir", "data")
+    assert outcome.returncode == 2
+    assert "no server works on data" in outcome.stderr
+    with serving(tmp_path / "data") as running:
+        outcome = mistraltune("serve", "link", "--data-dir", str(running.data_dir), "--json")
+        told = json.loads(outcome.stdout)
+        assert told["link"].startswith(f"{running.url}/sign-in?code=")
+        assert told["valid_seconds"] == 600
+
+
 def test_an_empty_directory_reindexes_to_nothing(mistraltune: CommandLine) -> None:
     outcome = mistraltune("serve", "reindex", "--data-dir", "data", "--json")
     assert outcome.returncode == 0, outcome.stderr

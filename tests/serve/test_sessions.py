@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from serving import KEY, Serving, serving
+from serving import KEY, Serving, serving, wait_until
 from starlette.testclient import TestClient
 
 from mistraltune.errors import ConfigError
@@ -129,9 +129,14 @@ def known_ages(tickets: Tickets) -> list[tuple[Path, float]]:
 
 
 def test_the_start_line_and_the_command_give_links_to_the_running_server(tmp_path: Path) -> None:
-    with serving(tmp_path / "data") as running:
+    browser, opened = tmp_path / "browser", tmp_path / "opened"
+    browser.write_text(f'#!/bin/sh\necho "$1" > {opened}.tmp && mv {opened}.tmp {opened}\n')
+    browser.chmod(0o700)
+    with serving(tmp_path / "data", "--open", env={"BROWSER": f"{browser} %s"}) as running:
         match = re.search(r"console: (http://\S+/sign-in\?code=\S+)", running.log.read_text())
         assert match is not None
+        wait_until(opened.exists, seconds=60)
+        assert opened.read_text().strip() == match[1]
         for link in (match[1], link_to_running_server(tmp_path / "data")):
             assert link.startswith(running.url)
             answer = running.http.get(link, headers={"Authorization": ""})
