@@ -14,8 +14,8 @@ from serving import KEY, rows, serving
 CLIENTS = os.environ.get("MISTRALTUNE_CLIENTS", "")
 NUM_REQUESTS = 2000
 """At least."""
-NUM_EXAMPLES = 200
-"""Requests made up for each of some twenty operations, in each of schemathesis' phases."""
+NUM_EXAMPLES = 90
+"""Requests made up for each of some fifty operations, in each of schemathesis' phases."""
 
 pytestmark = [
     pytest.mark.skipif(not CLIENTS, reason="`nox -s compat` makes the clients' environments"),
@@ -31,7 +31,7 @@ def test_no_request_that_can_be_made_up_is_a_server_error(tmp_path: Path, tiny_m
         job = server.wait_for(job["id"])
         config = tmp_path / "schemathesis.toml"  # so that requests reach what is there
         config.write_text(
-            f'[parameters]\njob_id = "{job["id"]}"\nfile_id = "{job["training_files"][0]}"\n'
+            f'[parameters]\njob_id = "{job["id"]}"\nrun_id = "{job["id"]}"\nfile_id = "{job["training_files"][0]}"\n'
             f'model_id = "{job["fine_tuned_model"]}"\n'
         )
         command = [str(Path(CLIENTS) / "schemathesis" / "bin" / "schemathesis"), "--config-file", str(config), "run"]
