@@ -103,8 +103,11 @@ class RunDir:
 
     @property
     def started_at(self) -> str:
-        """When it began, ISO 8601; told of a run in a newer format too."""
-        return str(self._stored().get("started_at", ""))
+        """When it began, ISO 8601; told of a run in a newer format too, empty where it cannot be read."""
+        try:
+            return str(self._stored().get("started_at", ""))
+        except ConfigError:
+            return ""
 
     @property
     def status(self) -> str:

@@ -356,3 +356,10 @@ def test_what_is_no_run_is_not_listed(tmp_path: Path) -> None:
 
 def test_a_missing_output_directory_holds_no_runs(tmp_path: Path) -> None:
     assert list_runs(tmp_path / "missing") == []
+
+
+def test_a_damaged_run_does_not_hide_the_others(tmp_path: Path) -> None:
+    for name in ("damaged", "sound"):
+        begin(RunDir(tmp_path / name))
+    (tmp_path / "damaged" / "training_metadata.yaml").write_text("status: [\n")
+    assert [run.run_id for run in list_runs(tmp_path)] == ["damaged", "sound"]
