@@ -122,8 +122,8 @@ def fetch_from_hub(ref: ModelRef, *, with_weights: bool) -> Path:
 def find_revision(ref: ModelRef) -> str:
     """What pins the weights: the Hub commit, or a fingerprint of the local files.
 
-    The fingerprint covers every byte of the weights and of the configuration, names included, and not the folder's name:
-    a fine-tuned model often shares its first tensors, and all of its sizes, with its base. XXH3 reads as fast as a disk.
+    The fingerprint covers every byte of the weights and of the configuration, and the files' names, not the folder's: a
+    fine-tuned model often shares its first tensors and all sizes with its base. XXH3 reads as fast as a disk.
 
     Raises:
         ConfigError: There are no weights that it could pin.
