@@ -298,6 +298,7 @@ def evaluation_json(evaluation: Evaluation) -> dict[str, Any]:
         "evaluator": report.evaluator,
         "eval_file": report.eval_file,
         "eval_sha256": report.eval_sha256,
+        "limit": report.limit,
         "num_examples": report.num_examples,
         "metrics": report.metrics,
         "intervals": {name: interval.model_dump() for name, interval in report.intervals.items()},
