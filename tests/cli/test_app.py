@@ -211,6 +211,16 @@ def test_json_is_one_object_and_stderr_is_silent(mistraltune: CommandLine, argum
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_an_output_directory_that_is_none_is_refused_where_it_was_asked_for(
+    mistraltune: CommandLine, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    for name, problem in (("file", "is a file"), ("nowhere", "does not exist")):
+        done = mistraltune("runs", "list", "--output-dir", name)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.startswith(f"error: --output-dir {name} {problem}\n")
+
+
 # Streams
 
 

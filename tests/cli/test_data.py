@@ -272,6 +272,14 @@ def test_split_writes_the_parts_and_prints_their_sizes(tmp_path: Path):
     assert done.returncode == 2
 
 
+def test_split_refuses_a_file_in_the_place_of_its_folder(tmp_path: Path):
+    write(tmp_path / "all.jsonl", *[row(str(number)) for number in range(20)])
+    (tmp_path / "parts").write_text("")
+    for place in ("parts", "parts/below"):
+        done = data(tmp_path, "split", "all.jsonl", "--out-dir", place)
+        assert (done.returncode, done.stderr.splitlines()[0]) == (2, "error: parts is a file, not a folder")
+
+
 # show
 
 
