@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 
 import typer
 
 from mistraltune.cli.app import app
 
+BATCH = Path(__file__).parents[1] / "examples" / "batch" / "best_of_six.py"
 SLURM = Path(__file__).parents[1] / "examples" / "slurm"
 
 
@@ -40,3 +42,15 @@ def test_the_command_that_the_slurm_example_shows_parses() -> None:
     for name in ("train", "local"):
         command = command.get_command(typer.Context(command), name)  # type: ignore[attr-defined]
     command.make_context("local", shlex.split(shown[1]))
+
+
+def test_a_failed_training_ends_the_batch_with_its_message_and_exit_code(tmp_path: Path) -> None:
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"instruction": "Say one."}\n')
+    command = [sys.executable, BATCH, "--train-file", rows, "--val-file", rows, "--output-dir", tmp_path / "batch"]
+    ended = subprocess.run([*command, "--", "--config", "cpu"], capture_output=True, text=True, check=False)
+    assert ended.returncode == 3, ended.stderr
+    assert f"{rows}:1" in ended.stderr
+    assert "stopped at: mistraltune train local --config cpu --lora lora_r8a16" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert ended.stdout == ""

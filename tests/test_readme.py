@@ -27,9 +27,25 @@ def mistraltune_commands() -> list[str]:
     return [command for command in commands() if command.startswith("mistraltune ")]
 
 
-def test_the_readme_shows_every_command_group() -> None:
-    shown = {command.split()[1] for command in mistraltune_commands()}
-    assert {"quickstart", "init", "data", "train", "runs", "eval", "compare", "generate", "chat", "serve"} <= shown
+def command_groups() -> dict[str, list[str]]:
+    """Every command, and the commands under it."""
+    groups = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    return {name: list(getattr(group, "commands", [])) for name, group in groups.items()}
+
+
+@pytest.mark.parametrize("name", command_groups())
+def test_the_readme_shows_every_command(name: str) -> None:
+    assert name in {command.split()[1] for command in mistraltune_commands()}
+
+
+@pytest.mark.parametrize("name", command_groups()["export"])
+def test_the_readme_shows_every_export(name: str) -> None:
+    assert ["export", name] in [command.split()[1:3] for command in mistraltune_commands()]
+
+
+def test_the_readme_names_every_shipped_configuration() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert [file.stem for file in (ROOT / "configs").glob("*.yaml") if f"`{file.stem}`" not in text] == []
 
 
 @pytest.mark.parametrize("text", mistraltune_commands())

@@ -11,6 +11,8 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import shlex
+import signal
 import subprocess
 import sys
 
@@ -19,9 +21,16 @@ SEEDS = (1, 2)
 
 
 def mistraltune(*arguments: str) -> str:
-    """What the command prints on stdout; its progress goes to stderr, as it comes."""
+    """What the command prints on stdout; its progress goes to stderr, as it comes.
+
+    Where it fails, it has said why there, and the script ends with its exit code.
+    """
     command = [sys.executable, "-m", "mistraltune", *arguments]
-    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout  # noqa: S603 - its own command
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)  # noqa: S603 - its own command
+    if done.returncode:
+        print(f"stopped at: {shlex.join(['mistraltune', *arguments])}", file=sys.stderr)
+        sys.exit(done.returncode if done.returncode > 0 else 128 - done.returncode)  # as a shell has it for signals
+    return done.stdout
 
 
 def main() -> None:
@@ -36,6 +45,8 @@ def main() -> None:
     data = ["--train-file", args.train_file, "--val-file", args.val_file]
     options = [option for option in args.options if option != "--"]
 
+    # Ctrl-C is for the training, which saves and exits; it is not to be killed while it does.
+    signal.signal(signal.SIGINT, lambda *_: None)
     for lora, seed in itertools.product(LORA_CONFIGS, SEEDS):
         name = ["--run-id", f"{lora}-seed{seed}", "--set", f"training.seed={seed}"]
         mistraltune("train", "local", *options, "--lora", lora, *data, *place, *name, "--json")

@@ -18,6 +18,9 @@ MAX_SEED = 2**63 - 1
 ECHOED = ("refusal", "audio", "annotations", "index", "parsed", "reasoning_content")
 """What clients send back with an answer that they got, and no model reads."""
 
+IMAGES = ("image_url", "image", "input_image")
+"""How clients mark an image among the parts of a message."""
+
 
 def refuse_true(value: bool) -> bool:
     """False.
@@ -78,6 +81,20 @@ class ChatMessage(Request):
     name: Annotated[str, Field(max_length=100)] | None = None
     prefix: Unsupported = False
     """Answers that go on from a given beginning are not supported."""
+
+    @field_validator("content", mode="before")
+    @classmethod
+    def of_text_alone(cls, content: Any) -> Any:
+        """The content, if no part of it is an image.
+
+        Raises:
+            ValueError: One is.
+        """
+        parts = content if isinstance(content, list) else []
+        kinds = [part.get("type") for part in parts if isinstance(part, dict)]
+        if any(kind in IMAGES for kind in kinds):
+            raise ValueError("images are not supported; send text alone")
+        return content
 
     @model_validator(mode="before")
     @classmethod

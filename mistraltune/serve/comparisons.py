@@ -16,7 +16,7 @@ from mistraltune.evaluation.prompts import read_prompts
 from mistraltune.publishing import publish_text
 from mistraltune.registry import get_evaluator
 from mistraltune.results import AnswerPair
-from mistraltune.serve.commands import EVAL_FILE, PROMPTS_FILE, REPORT_FILE
+from mistraltune.serve.commands import PROMPTS_FILE, REPORT_FILE
 from mistraltune.serve.evaluation_replies import (
     ComparisonList,
     ComparisonReply,
@@ -28,7 +28,15 @@ from mistraltune.serve.evaluation_replies import (
     describe_prompt,
 )
 from mistraltune.serve.evaluation_requests import ComparisonRequest
-from mistraltune.serve.evaluations import Page, PageSize, last_words, named_model, predictions_file, require_file
+from mistraltune.serve.evaluations import (
+    Page,
+    PageSize,
+    copy_rows,
+    last_words,
+    named_model,
+    predictions_file,
+    require_file,
+)
 from mistraltune.serve.files import Files
 from mistraltune.serve.models import Models
 from mistraltune.serve.queue import Queue, new_id, refusing_illegal_steps
@@ -88,7 +96,7 @@ class Comparisons:
     def fill(self, staging: Path, request: ComparisonRequest) -> None:
         """Write down what both models answer."""
         if request.file_id:
-            self.files.join([request.file_id], staging / EVAL_FILE)
+            copy_rows(self.files, request.file_id, staging)
             return
         rows = ({"messages": [{"role": "user", "content": prompt}]} for prompt in request.prompts)
         publish_text(staging / PROMPTS_FILE, "".join(json.dumps(row) + "\n" for row in rows))

@@ -22,6 +22,7 @@ from mistraltune.serve.evaluation_replies import (
 from mistraltune.serve.evaluation_requests import EvaluationRequest
 from mistraltune.serve.files import Files
 from mistraltune.serve.models import Models
+from mistraltune.serve.parts import note_parts
 from mistraltune.serve.processes import JOB, ending
 from mistraltune.serve.queue import Queue, new_id, refusing_illegal_steps
 from mistraltune.serve.records import EvaluationRecord, JobRecord, Status
@@ -72,7 +73,7 @@ class Evaluations:
             model=named_model(self.models, request.model, "model"),
         )
         require_file(self.files, request.file_id)
-        self.queue.add(job, lambda staging: self.files.join([request.file_id], staging / EVAL_FILE))
+        self.queue.add(job, lambda staging: copy_rows(self.files, request.file_id, staging))
         return job
 
     def predictions(self, job: EvaluationRecord) -> list[Prediction]:
@@ -96,6 +97,11 @@ def named_model(models: Models, name: str, field: str) -> ModelRef:
     except Refusal as refusal:
         details = [problem("unknown_model", refusal.message, field)]
         raise Refusal(422, refusal.message, details=details) from refusal
+
+
+def copy_rows(files: Files, file_id: str, folder: Path) -> None:
+    """Put the rows to answer into a job's folder."""
+    note_parts(folder, {EVAL_FILE: files.join([file_id], folder / EVAL_FILE)})
 
 
 def require_file(files: Files, file_id: str) -> None:

@@ -16,6 +16,7 @@ from typing_extensions import TypedDict
 
 from mistraltune.data.validating import RowFingerprints, check_file
 from mistraltune.publishing import discard, naming_failed_writes, publish_dir, publish_text
+from mistraltune.serve.parts import Part
 from mistraltune.serve.records import FileRecord
 from mistraltune.serve.refusals import Refusal, problem, unknown
 from mistraltune.serve.store import Store, now
@@ -142,19 +143,28 @@ class Files:
             raise
         return record
 
-    def join(self, file_ids: Sequence[str], target: Path) -> None:
+    def join(self, file_ids: Sequence[str], target: Path) -> list[Part]:
         """Copy one file after the other to `target`, each ended by a line end.
+
+        Returns:
+            What `target` is made of.
 
         Raises:
             Refusal: 422, one was deleted meanwhile.
         """
+        parts = []
         with naming_failed_writes(target), target.open("wb") as joined:
             for file_id in file_ids:
+                record = self.store.find_file(file_id)
                 with self.open_content(file_id) as file:
-                    shutil.copyfileobj(file, joined, 2**20)
-                    file.seek(-1, 2)
-                    if file.read(1) != b"\n":
-                        joined.write(b"\n")
+                    num_lines, line = 0, b""
+                    for line in file:
+                        joined.write(line)
+                        num_lines += 1
+                if not line.endswith(b"\n"):
+                    joined.write(b"\n")
+                parts.append(Part(record.filename if record else file_id, num_lines))
+        return parts
 
     def open_content(self, file_id: str) -> BinaryIO:
         """The content of a file, open.

@@ -61,6 +61,11 @@ class PlanReply(TypedDict):
     rows_per_step: int | None
     num_rows: int | None
     num_rows_left_out: int | None
+    memory_device: Literal["gpu", "cpu"] | None
+    memory_bytes: int | None
+    memory_free_bytes: int | None
+    disk_bytes: int | None
+    disk_free_bytes: int | None
 
 
 class DryRunReply(PlanReply):
@@ -199,6 +204,11 @@ def describe_plan(plan: DataPlan | None) -> PlanReply:
         "rows_per_step": plan.rows_per_step if plan else None,
         "num_rows": plan.num_rows if plan else None,
         "num_rows_left_out": plan.num_dropped if plan else None,
+        "memory_device": plan.memory_device if plan else None,
+        "memory_bytes": plan.memory_bytes if plan else None,
+        "memory_free_bytes": plan.memory_free_bytes if plan else None,
+        "disk_bytes": plan.disk_bytes if plan else None,
+        "disk_free_bytes": plan.disk_free_bytes if plan else None,
     }
 
 

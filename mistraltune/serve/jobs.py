@@ -29,6 +29,8 @@ from mistraltune.serve.job_replies import (
 )
 from mistraltune.serve.job_requests import JobRequest
 from mistraltune.serve.mapping import CONFIG_FILE, TRAIN_FILE, VAL_FILE, map_hyperparameters, read_plan
+from mistraltune.serve.outcomes import with_duration
+from mistraltune.serve.parts import note_parts
 from mistraltune.serve.processes import CHECK, ending, start
 from mistraltune.serve.queue import Queue, new_id, refusing_illegal_steps
 from mistraltune.serve.records import DataPlan, TrainingRecord
@@ -109,7 +111,8 @@ class Jobs:
             end = ending(folder, CHECK)
             if end.result is None:
                 raise Refusal(503 if end.is_interruption else 422, end.message)
-            return read_plan(end.result, map_hyperparameters(request, base, folder))
+            plan = read_plan(end.result, map_hyperparameters(request, base, folder))
+            return with_duration(plan, base, self.store, self.folder)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -144,9 +147,10 @@ class Jobs:
             base: The model behind its public name.
             folder: The job's folder.
         """
-        self.files.join([file.file_id for file in request.training_files], staging / TRAIN_FILE)
+        copies = {TRAIN_FILE: self.files.join([file.file_id for file in request.training_files], staging / TRAIN_FILE)}
         if request.validation_files:
-            self.files.join(request.validation_files, staging / VAL_FILE)
+            copies[VAL_FILE] = self.files.join(request.validation_files, staging / VAL_FILE)
+        note_parts(staging, copies)
         config = rerunnable(map_hyperparameters(request, base, folder))
         publish_text(staging / CONFIG_FILE, dump_yaml(config))
 

@@ -82,6 +82,7 @@ def read_plan(summary: dict[str, Any], config: TrainConfig) -> DataPlan:
     steps_per_epoch = config.training.steps_per_epoch(num_rows=num_rows)
     tokens_per_step = max(1, round(figures["num_tokens"] / steps_per_epoch))
     train_tokens = summary["num_steps"] * tokens_per_step
+    memory, disk = summary["memory"] or {}, summary["disk"]
     return DataPlan(
         num_steps=summary["num_steps"],
         epochs=round(train_tokens / figures["num_tokens"], 4),
@@ -91,4 +92,9 @@ def read_plan(summary: dict[str, Any], config: TrainConfig) -> DataPlan:
         num_rows=figures["num_rows"],
         num_dropped=figures["num_dropped"],
         rows_per_step=config.training.batch_size * config.training.gradient_accumulation_steps,
+        memory_device=memory.get("device"),
+        memory_bytes=memory.get("total_bytes"),
+        memory_free_bytes=memory.get("free_bytes"),
+        disk_bytes=disk["needed_bytes"],
+        disk_free_bytes=disk["free_bytes"],
     )

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from mistraltune.errors import ExitCode, MistralTuneError
+from mistraltune.results import ModelRef
 from mistraltune.runs import RunDir
 from mistraltune.secrets import masked
 from mistraltune.serve.evaluation_figures import comparison_figures, evaluation_figures
@@ -22,7 +23,7 @@ from mistraltune.serve.records import (
     Status,
     TrainingRecord,
 )
-from mistraltune.serve.store import NewEvent
+from mistraltune.serve.store import NewEvent, Store
 
 MAX_ATTEMPTS = 3
 """So often a process is started for a job that keeps being killed."""
@@ -95,10 +96,21 @@ def found_by(job: JobRecord, folder: Path, end: Ending) -> dict[str, Any] | None
     return {"fine_tuned_model": tuned_name(job), "trained_tokens": int(run.metrics.get("trained_tokens") or 0)}
 
 
-def with_duration(plan: DataPlan, folder: Path) -> DataPlan:
-    """The plan, with how long it may take at the speed of the run in `folder`."""
+def with_duration(plan: DataPlan, base: ModelRef, store: Store, folder: Path) -> DataPlan:
+    """The plan, with how long it may take at the speed of the last training of the same base.
+
+    Args:
+        plan: What a job will do.
+        base: The model that it trains.
+        store: The jobs.
+        folder: Holds a folder for each job.
+    """
+    done = store.jobs(TrainingRecord, statuses=[Status.SUCCESS])
+    like = next((job for job in done if job.base == base), None)
+    if like is None:
+        return plan
     try:
-        speed = RunDir(folder / RUN_ID).metrics.get("tokens_per_second")
+        speed = RunDir(folder / like.id / RUN_ID).metrics.get("tokens_per_second")
     except MistralTuneError:
         return plan
     return plan.model_copy(update={"expected_seconds": round(plan.train_tokens / speed)}) if speed else plan

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import psutil
 
 from mistraltune.errors import ExitCode
+from mistraltune.serve.parts import name_uploads
 from mistraltune.serve.records import ProcessMark
 
 JOB, CHECK = "job", "check"
@@ -138,7 +139,7 @@ def ending(folder: Path, name: str) -> Ending:
     if not error:
         return Ending(words, None, "")
     message = f"{error['message']}; {error['hint']}" if error.get("hint") else error["message"]
-    return Ending(None, int(error["exit_code"]), message)
+    return Ending(None, int(error["exit_code"]), name_uploads(message, folder))
 
 
 def read_log(folder: Path, *, offset: int, max_bytes: int = 2**20) -> tuple[list[dict[str, Any]], int]:

@@ -88,6 +88,16 @@ class DataPlan(Record):
     rows_per_step: int
     expected_seconds: int | None = None
     """How long the training may take, by the last one of the same model on this machine; None before there was one."""
+    memory_device: Literal["gpu", "cpu"] | None = None
+    memory_bytes: int | None = None
+    """What the training takes of that device's memory at its longest batch, estimated; None where the model's
+    configuration names its dimensions otherwise."""
+    memory_free_bytes: int | None = None
+    """Of that memory, when the data was checked; None where nothing says so."""
+    disk_bytes: int | None = None
+    """What checkpoints and adapter take."""
+    disk_free_bytes: int | None = None
+    """Where they will lie, when the data was checked."""
 
 
 class TunedModel(Record):

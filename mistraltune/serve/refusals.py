@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping, Sequence
-from typing import Literal, NotRequired
+from typing import Any, Literal, NotRequired
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -53,6 +53,13 @@ KINDS = {
 }
 
 
+NUM_SHOWN = 3
+"""So many problems stand in the one line of a 422; its `detail` has them all."""
+
+TYPE_NAMES = frozenset({"str", "int", "float", "bool", "dict", "list", "tuple"})
+"""What Pydantic puts into the place of a problem to say which form of a value it tried, beside names with brackets."""
+
+
 class Refusal(Exception):  # noqa: N818 - an answer, not a fault
     """An answer that says no.
 
@@ -94,6 +101,40 @@ def problem(kind: str, message: str, *place: str | int, hint: str = "") -> Detai
     return told
 
 
+def list_details(errors: Sequence[Mapping[str, Any]]) -> list[Detail]:
+    """The problems that Pydantic found, without the values, which may hold a key.
+
+    A list whose items are wrong counts as too short for it too; that is said of no list that is long enough.
+    """
+    places = [tuple(each["loc"]) for each in errors]
+    return [
+        {"type": each["type"], "loc": list(place), "msg": each["msg"].removeprefix("Value error, ")}
+        for each, place in zip(errors, places, strict=True)
+        if each["type"] != "too_short" or not any(len(p) > len(place) and p[: len(place)] == place for p in places)
+    ]
+
+
+def summarize(details: Sequence[Detail]) -> str:
+    """The first problems in a line, each with its place in the words of the request."""
+    reasons: dict[str, str] = {}
+    for detail in details:
+        *above, last = detail["loc"][1:] or [""]
+        deeper = [other["loc"][1:] for other in details if len(other["loc"]) > len(detail["loc"])]
+        if is_type_name(last) and any(other[: len(above)] == above for other in deeper):
+            continue  # the value has another form, and what is wrong with it there is told
+        place = ".".join(str(part) for part in detail["loc"][1:] if not is_type_name(part)) or "body"
+        known = reasons.get(place)
+        reasons[place] = f"{known}, or: {detail['msg']}" if known else detail["msg"]
+    shown = [f"{place}: {reason}" for place, reason in reasons.items()][:NUM_SHOWN]
+    num_more = len(reasons) - len(shown)
+    return "; ".join([*shown, *([f"and {num_more} more"] if num_more else [])])
+
+
+def is_type_name(part: str | int) -> bool:
+    """Whether a part of a problem's place is none of the request, but names a form that was tried."""
+    return isinstance(part, str) and (part in TYPE_NAMES or "[" in part or part.startswith("constrained-"))
+
+
 def unknown(noun: str, name: str) -> Refusal:
     """There is no such thing."""
     return Refusal(404, f"there is no {noun} {name[:100]}")
@@ -112,12 +153,8 @@ def add_refusals(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def list_problems(request: Request, error: RequestValidationError) -> JSONResponse:
-        details: list[Detail] = [
-            {"type": each["type"], "loc": list(each["loc"]), "msg": each["msg"].removeprefix("Value error, ")}
-            for each in error.errors()  # without `input`: it may hold a key
-        ]
-        places = ", ".join(".".join(map(str, detail["loc"][1:])) or "body" for detail in details[:5])
-        return Refusal(422, f"{places}: {details[0]['msg']}", details=details).response()
+        details = list_details(error.errors())
+        return Refusal(422, summarize(details), details=details).response()
 
     @app.exception_handler(HTTPException)
     async def name_status(request: Request, error: HTTPException) -> JSONResponse:

@@ -161,10 +161,8 @@ class Supervisor:
         """Read what the check found."""
         self._processes.pop(job.id, None)
         status, events, changes = outcome_of_check(job, self.folder / job.id)
-        done = self.store.jobs(TrainingRecord, statuses=[Status.SUCCESS])
-        like = next((other for other in done if other.base == job.base), None)
-        if like and "plan" in changes:
-            changes["plan"] = with_duration(changes["plan"], self.folder / like.id)
+        if "plan" in changes:
+            changes["plan"] = with_duration(changes["plan"], job.base, self.store, self.folder)
         self.store.update_job(job, status=status, events=events, process=None, **changes)
 
     def start_job(self, job: JobRecord) -> None:

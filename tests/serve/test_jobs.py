@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from serving import KEY, Serving, rows, serving, wait_until
 
+from mistraltune.backends.local.devices import has_gpu
+
 JOBS = "/v1/fine_tuning/jobs"
 WANDB_KEY = "c0ffee00c0ffee11c0ffee22c0ffee33c0ffee44"
 
@@ -66,7 +68,7 @@ def test_what_cannot_be_done_is_refused_with_its_place(server: Serving, body: di
     assert server.ok("GET", JOBS)["total"] == before
 
 
-def test_a_dry_run_tells_tokens_steps_and_cost_and_makes_nothing(server: Serving) -> None:
+def test_a_dry_run_tells_tokens_steps_cost_memory_and_disk_and_makes_nothing(server: Serving) -> None:
     before = sorted(server.data_dir.glob("jobs/*"))
     body = {"training_files": [server.upload(rows(20))], "hyperparameters": {"training_steps": 4}}
     answer = server.ok("POST", f"{JOBS}?dry_run=true", json={"model": "open-mistral-7b", **body})
@@ -74,6 +76,10 @@ def test_a_dry_run_tells_tokens_steps_and_cost_and_makes_nothing(server: Serving
     assert (answer["cost"], answer["cost_currency"]) == (0.0, "USD")
     assert answer["train_tokens"] == 4 * answer["train_tokens_per_step"]
     assert answer["epochs"] == pytest.approx(2, abs=0.1)  # 20 rows are two steps of 16
+    assert answer["memory_device"] == ("gpu" if has_gpu() else "cpu")
+    assert answer["memory_bytes"] > 100_000_000  # the libraries alone take more
+    assert answer["memory_free_bytes"] is None or answer["memory_free_bytes"] > 0
+    assert 0 < answer["disk_bytes"] < answer["disk_free_bytes"]
     assert sorted(server.data_dir.glob("jobs/*")) == before
     assert server.ok("GET", JOBS, params={"suffix": "none"})["total"] == 0
 
@@ -83,7 +89,8 @@ def test_a_dry_run_names_rows_that_cannot_be_trained(server: Serving) -> None:
     body = {"training_files": [server.upload(long)], "hyperparameters": {"training_steps": 1, "seq_len": 100}}
     answer = server.http.post(f"{JOBS}?dry_run=true", json={"model": "open-mistral-7b", **body})
     assert answer.status_code == 422
-    assert "too-long" in answer.json()["message"]
+    assert "train.jsonl:1 too-long" in answer.json()["message"]
+    assert str(server.data_dir) not in answer.json()["message"]
 
 
 def test_an_old_client_is_met_where_it_is(server: Serving) -> None:
@@ -148,6 +155,17 @@ def test_data_that_cannot_be_trained_fails_in_validation_with_the_reason(server:
     assert any("too-long" in event["data"].get("message", "") for event in ended["events"])
     old = server.ok("GET", f"{JOBS}/{job['id']}", headers={"user-agent": "mistral-client-python/0.4.2"})
     assert old["status"] == "FAILED"
+
+
+def test_rows_of_both_files_are_named_as_they_were_uploaded(server: Serving) -> None:
+    validation = server.upload(rows(1, word="Not") + rows(3), "held_out.jsonl")
+    body = {"training_files": [server.upload(rows(6), "mine.jsonl")], "validation_files": [validation]}
+    job = server.create(**body, hyperparameters={"training_steps": 1})
+    ended = server.wait_for(job["id"])
+    (message,) = [event["data"]["message"] for event in ended["events"] if event["name"] == "error"]
+    assert ended["status"] == "FAILED_VALIDATION"
+    assert "held_out.jsonl:2" in message
+    assert str(server.data_dir) not in message
 
 
 def test_rows_that_are_too_long_are_left_out_as_far_as_allowed(server: Serving) -> None:

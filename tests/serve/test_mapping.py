@@ -15,6 +15,7 @@ from mistraltune.serve.catalogue import PUBLIC_NAMES, describe_unknown, make_cat
 from mistraltune.serve.job_replies import describe_checkpoints, word_for
 from mistraltune.serve.job_requests import JobRequest
 from mistraltune.serve.mapping import map_hyperparameters, read_plan
+from mistraltune.serve.parts import Part, name_uploads, note_parts
 from mistraltune.serve.processes import JOB, Ending, ending, parse_line, read_log
 from mistraltune.serve.records import Event, Status
 
@@ -72,10 +73,27 @@ def test_a_mapped_training_is_a_configuration_that_train_local_takes(tmp_path: P
 
 
 def test_figures_of_a_plan_keep_mistrals_equations(tmp_path: Path) -> None:
-    summary = {"num_steps": 10, "train": {"num_rows": 41, "num_dropped": 1, "num_tokens": 4000}}
+    summary = {
+        "num_steps": 10,
+        "train": {"num_rows": 41, "num_dropped": 1, "num_tokens": 4000},
+        "memory": None,  # the model's dimensions are not known
+        "disk": {"needed_bytes": 5000, "held_bytes": 0, "free_bytes": 70000},
+    }
     plan = read_plan(summary, mapped(tmp_path, training_steps=10))
     assert (plan.tokens_per_step, plan.train_tokens, plan.rows_per_step) == (1333, 13330, 16)  # 40 rows are 3 steps
     assert plan.epochs == round(plan.train_tokens / plan.data_tokens, 4)
+    assert (plan.memory_bytes, plan.memory_free_bytes, plan.memory_device) == (None, None, None)
+    assert (plan.disk_bytes, plan.disk_free_bytes) == (5000, 70000)
+
+
+def test_a_refused_row_is_named_by_the_uploaded_file_and_its_line(tmp_path: Path) -> None:
+    note_parts(tmp_path, {"train.jsonl": [Part("first.jsonl", 3), Part("more.jsonl", 2)], "validation.jsonl": []})
+    copy = tmp_path.resolve() / "train.jsonl"
+    text = f"{copy}:3 is short; {copy}:5 (like {copy}:4); {copy}: too few rows; {copy}:6 is of nobody"
+    expected = "first.jsonl:3 is short; more.jsonl:2 (like more.jsonl:1); first.jsonl, more.jsonl: too few rows"
+    assert name_uploads(text, tmp_path) == f"{expected}; {copy}:6 is of nobody"
+    (tmp_path / "parts.json").unlink()  # a job of an older server
+    assert name_uploads(text, tmp_path) == text
 
 
 def test_every_public_name_is_served_and_can_be_replaced(tiny_model: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import hashlib
 import sys
 from pathlib import Path
 
@@ -15,6 +14,8 @@ from mistraltune.settings import settings
 
 TOKENIZER_FILES = ("*.json", "*.jinja", "tokenizer.model*")
 WEIGHT_FILES = ("*.safetensors",)
+BYTES_AT_ONCE = 1 << 22
+
 UNWANTED_FILES = ("consolidated*", "params.json", "*.bin", "*.pt", "*.pth")
 """Mistral's repositories hold the weights twice; pickled weights are never wanted."""
 
@@ -121,19 +122,22 @@ def fetch_from_hub(ref: ModelRef, *, with_weights: bool) -> Path:
 def find_revision(ref: ModelRef) -> str:
     """What pins the weights: the Hub commit, or a fingerprint of the local files.
 
-    The fingerprint hashes names, sizes and the first mebibyte of each weight file (its header and first tensors) and
-    the whole of the configuration: it changes when a model is replaced, without reading 14 GB before a run.
+    The fingerprint covers every byte of the weights and of the configuration, and the files' names, not the folder's: a
+    fine-tuned model often shares its first tensors and all sizes with its base. XXH3 reads as fast as a disk.
 
     Raises:
         ConfigError: There are no weights that it could pin.
     """
+    import xxhash
+
     path = locate(ref, with_weights=False)  # a dry run asks for this, and loads no weights
     if commit := hub_commit(path):
         return commit
     refuse_missing_weights(path, name=ref.model)
-    digest = hashlib.sha256()
+    digest = xxhash.xxh3_128()
     for file in sorted([path / "config.json", *path.glob("*.safetensors")]):
-        with file.open("rb") as content:
-            digest.update(f"{file.name}\0{file.stat().st_size}\0".encode())
-            digest.update(content.read(1 << 20))
-    return f"sha256:{digest.hexdigest()[:16]}"
+        digest.update(f"{file.name}\0{file.stat().st_size}\0".encode())
+        with file.open("rb", buffering=0) as content:
+            while piece := content.read(BYTES_AT_ONCE):
+                digest.update(piece)
+    return f"xxh3:{digest.hexdigest()}"

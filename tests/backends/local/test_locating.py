@@ -73,7 +73,7 @@ def test_the_same_files_have_the_same_revision_wherever_they_lie(model: Path, tm
     copy = write_model(tmp_path / "copy")
     os.utime(copy / "config.json", (0, 0))
     assert revision(model) == revision(copy)
-    assert revision(model).startswith("sha256:")
+    assert revision(model).startswith("xxh3:")
 
 
 @pytest.mark.parametrize(
@@ -92,6 +92,15 @@ def test_a_longer_file_changes_the_revision_though_its_beginning_is_the_same(mod
     weights.write_bytes(b"\0" * (2 << 20))
     before = revision(model)
     weights.write_bytes(b"\0" * (2 << 20) + b"\0")
+    assert revision(model) != before
+
+
+def test_a_model_that_shares_its_first_tensors_with_another_is_another(model: Path) -> None:
+    """A merged model has its base's embedding, which comes first, and all of its sizes."""
+    weights = model / "model-00001-of-00002.safetensors"
+    weights.write_bytes(bytes(9 << 20))
+    before = revision(model)
+    weights.write_bytes(bytes(5 << 20) + b"\1" + bytes((4 << 20) - 1))
     assert revision(model) != before
 
 

@@ -1,17 +1,19 @@
 import { Figure } from "@/components/ui/Facts";
+import { Notice } from "@/components/ui/Notice";
 import { Panel } from "@/components/ui/Panel";
 import { formatBytes } from "@/lib/format/bytes";
-import { formatCount } from "@/lib/format/number";
+import { formatCount, formatNoun } from "@/lib/format/number";
 import { formatDuration } from "@/lib/format/time";
-import { secondsFor, type Precedent } from "@/lib/jobs/precedent";
+import { shortagesOf } from "@/lib/jobs/shortages";
 import type { DryRun } from "@/lib/api/types";
 
 /** What a job would do, before anything starts. */
-export function DryRunResult({ plan, precedent }: { plan: DryRun; precedent: Precedent }) {
-  const seconds = plan.expected_duration_seconds ?? secondsFor(plan.train_tokens, precedent);
-  const memory = precedent.peakMemoryBytes;
+export function DryRunResult({ plan }: { plan: DryRun }) {
+  const seconds = plan.expected_duration_seconds;
+  const leftOut = plan.num_rows_left_out ?? 0;
+  const warnings = [...shortagesOf(plan), ...(leftOut ? [`${formatNoun(leftOut, "row")} would be left out as too long.`] : [])];
   return (
-    <Panel title="What this job would do" hint="Nothing has started. Memory and time are those of the last training of this model here.">
+    <Panel title="What this job would do" hint="Nothing has started.">
       <dl className="grid grid-cols-2 gap-x-6 gap-y-3 px-4 py-3.5 sm:grid-cols-3">
         <Figure label="Steps" value={formatCount(plan.training_steps)} />
         <Figure label="Epochs" value={plan.epochs} />
@@ -21,17 +23,36 @@ export function DryRunResult({ plan, precedent }: { plan: DryRun; precedent: Pre
         <Figure label="Tokens per step" value={formatCount(plan.train_tokens_per_step)} />
         <Figure label="Tokens in all steps" value={formatCount(plan.train_tokens)} />
         <Figure
-          label="Memory"
-          value={memory === null ? "not known yet" : formatBytes(memory)}
-          hint="The most that the last training of the same model on this machine took"
+          label={plan.memory_device ? `Memory of the ${plan.memory_device.toUpperCase()}` : "Memory"}
+          value={<Needed bytes={plan.memory_bytes} free={plan.memory_free_bytes} />}
+          hint="Estimated for the longest batch: weights, adapters, optimizer, activations and libraries"
         />
+        <Figure label="Disk" value={<Needed bytes={plan.disk_bytes} free={plan.disk_free_bytes} />} hint="Checkpoints and the adapter" />
         <Figure
           label="Time"
           value={seconds === null ? "not known yet" : formatDuration(seconds)}
           hint="By the last training of the same model on this machine"
         />
       </dl>
-      {plan.num_rows_left_out ? <p className="border-t px-4 py-2 text-warn">{formatCount(plan.num_rows_left_out)} rows are too long and would be left out.</p> : null}
+      {warnings.length ? (
+        <div className="grid gap-2 px-4 pb-3.5">
+          {warnings.map((warning) => (
+            <Notice key={warning} tone="warn">
+              {warning}
+            </Notice>
+          ))}
+        </div>
+      ) : null}
     </Panel>
+  );
+}
+
+function Needed({ bytes, free }: { bytes: number | null; free: number | null }) {
+  if (bytes === null) return "not known";
+  return (
+    <>
+      {formatBytes(bytes)}
+      {free === null ? null : <span className="ml-1.5 text-[0.8125rem] font-normal text-ink-soft">of {formatBytes(free)} free</span>}
+    </>
   );
 }

@@ -1,6 +1,7 @@
 import Link from "next/link";
 import { Facts } from "@/components/ui/Facts";
 import { Panel } from "@/components/ui/Panel";
+import { formatBytes } from "@/lib/format/bytes";
 import { formatCount, formatRate } from "@/lib/format/number";
 import { formatDuration, formatTime } from "@/lib/format/time";
 import { datasetHref } from "@/lib/places";
@@ -25,6 +26,8 @@ export function JobSettings({ job, fileNames }: { job: JobDetails; fileNames: Ma
           ["Rows", plan.num_rows === null ? "–" : `${formatCount(plan.num_rows)}${plan.num_rows_left_out ? `, ${formatCount(plan.num_rows_left_out)} left out as too long` : ""}`],
           ["Tokens in the data", formatCount(plan.data_tokens)],
           ["Tokens in all steps", formatCount(plan.train_tokens)],
+          ["Memory, as estimated", formatBytes(plan.memory_bytes)],
+          ["Disk, as estimated", formatBytes(plan.disk_bytes)],
           ["Expected duration", formatDuration(plan.expected_duration_seconds)],
           ["Created", formatTime(job.created_at)],
           ["Id", <span key="id" className="font-mono text-xs">{job.id}</span>],

@@ -19,7 +19,6 @@ import { fieldsOf, helpOf } from "@/lib/forms/schema";
 import { formatNoun } from "@/lib/format/number";
 import { createJob, measureJob } from "@/lib/jobs/acting";
 import { draftLike, NO_DRAFT, problemsOfDraft, refusalsByField, requestOf, type Draft } from "@/lib/jobs/draft";
-import { findPrecedent, NO_PRECEDENT, type Precedent } from "@/lib/jobs/precedent";
 import { jobHref } from "@/lib/places";
 import { DryRunResult } from "./DryRunResult";
 
@@ -36,7 +35,7 @@ export function NewJob() {
   const like = useResource(from ? `job ${from}` : null, (signal) => call("get", "/v1/fine_tuning/jobs/{job_id}", { path: { job_id: from ?? "" }, signal }));
   const [draft, setDraft] = useState<Draft>({ ...NO_DRAFT, trainingFile: query.get("file") ?? "", model: query.get("model") ?? "" });
   const [isChecked, setChecked] = useState(false);
-  const [plan, setPlan] = useState<{ of: string; plan: DryRun; precedent: Precedent } | null>(null);
+  const [plan, setPlan] = useState<{ of: string; plan: DryRun } | null>(null);
 
   useEffect(() => {
     if (like.data) setDraft(draftLike(like.data));
@@ -51,8 +50,7 @@ export function NewJob() {
   const measure = useAction(async () => {
     setChecked(true);
     if (!isSound) return;
-    const [found, precedent] = await Promise.all([measureJob(request), findPrecedent(request.model).catch(() => NO_PRECEDENT)]);
-    setPlan({ of: JSON.stringify(request), plan: found, precedent });
+    setPlan({ of: JSON.stringify(request), plan: await measureJob(request) });
   });
   const create = useAction(async () => {
     setChecked(true);
@@ -120,7 +118,7 @@ export function NewJob() {
         {refusal ? <Problem problem={refusal} /> : null}
         {isChecked && !isSound ? <Notice tone="bad">Something is missing or wrong above.</Notice> : null}
         <div aria-live="polite">
-          {measure.isBusy ? <Loading label="Checking and counting every row" className="py-6" /> : plan && plan.of === JSON.stringify(request) ? <DryRunResult plan={plan.plan} precedent={plan.precedent} /> : null}
+          {measure.isBusy ? <Loading label="Checking and counting every row" className="py-6" /> : plan && plan.of === JSON.stringify(request) ? <DryRunResult plan={plan.plan} /> : null}
         </div>
         <div className="flex flex-wrap justify-end gap-2">
           <Button disabled={isBusy} onClick={() => measure.run()}>

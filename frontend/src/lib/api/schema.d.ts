@@ -1422,6 +1422,16 @@ export interface components {
             num_rows: number | null;
             /** Num Rows Left Out */
             num_rows_left_out: number | null;
+            /** Memory Device */
+            memory_device: ("gpu" | "cpu") | null;
+            /** Memory Bytes */
+            memory_bytes: number | null;
+            /** Memory Free Bytes */
+            memory_free_bytes: number | null;
+            /** Disk Bytes */
+            disk_bytes: number | null;
+            /** Disk Free Bytes */
+            disk_free_bytes: number | null;
             /**
              * Object
              * @constant
@@ -2309,6 +2319,16 @@ export interface components {
             num_rows: number | null;
             /** Num Rows Left Out */
             num_rows_left_out: number | null;
+            /** Memory Device */
+            memory_device: ("gpu" | "cpu") | null;
+            /** Memory Bytes */
+            memory_bytes: number | null;
+            /** Memory Free Bytes */
+            memory_free_bytes: number | null;
+            /** Disk Bytes */
+            disk_bytes: number | null;
+            /** Disk Free Bytes */
+            disk_free_bytes: number | null;
         };
         /**
          * Progress
