@@ -244,6 +244,16 @@ def test_dedupe_says_what_goes_and_which_row_stays_for_it(tmp_path: Path):
     assert (result["num_rows"], result["num_kept"], result["num_near"], result["is_written"]) == (4, 2, 1, False)
 
 
+def test_dedupe_counts_apart_what_is_alike_but_answers_differently(tmp_path: Path):
+    write(tmp_path / "in.jsonl", row(LONG_TEXT), {"instruction": LONG_TEXT, "output": "no"}, row(LONG_TEXT + " now"))
+    done = data(tmp_path, "dedupe", "in.jsonl", "out.jsonl", "--near", "0.9")
+    assert done.stdout == "out.jsonl: 2 rows, 0 duplicates and 1 near-duplicate left out of 3 rows\n"
+    assert "alike, other answers: 1 row kept, such as line 2, 0.97 like line 1; --json lists all\n" in done.stderr
+    result = json.loads(data(tmp_path, "dedupe", "in.jsonl", "out.jsonl", "--near", "0.9", "--json").stdout)
+    assert (result["num_near"], result["num_other_answers"]) == (1, 1)
+    assert [(found["line"], found["alike_to"]) for found in result["other_answers"]] == [(2, 1)]
+
+
 @pytest.mark.parametrize("share", ["0", "0.4", "1.1", "much"])
 def test_a_likeness_that_is_none_is_a_usage_error(tmp_path: Path, share: str):
     write(tmp_path / "in.jsonl", row("a"))
