@@ -155,7 +155,11 @@ def test_a_group_without_a_command_shows_its_help_but_fails(mistraltune: Command
         ("data validat", "No such command 'validat'. Did you mean 'validate'?", "python -m mistraltune data"),
         ("train nonsense", "No such command 'nonsense'.", "python -m mistraltune train"),
         ("runs list --nonsense", "No such option: --nonsense", "python -m mistraltune runs list"),
-        ("runs list --jso", "No such option: --jso (Possible options: --json)", "python -m mistraltune runs list"),
+        (
+            "runs list --jso",
+            "No such option: --jso (Possible options: --json, --sort)",
+            "python -m mistraltune runs list",
+        ),
         ("runs show", "Missing argument 'RUN'.", "python -m mistraltune runs show"),
         ("eval --model quickstart", "Missing option '--eval-file'.", "python -m mistraltune eval"),
         ("runs list --output-dir", "Option '--output-dir' requires an argument.", "mistraltune"),
