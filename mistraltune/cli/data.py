@@ -162,7 +162,7 @@ def stats(
                     on_progress=partial(_tell, watch, display_name(file.path), len(file)),
                 )
             )
-    shared = overlaps(described)
+    shared = overlaps(described, opened)
     if as_json:
         tokenizer_name = None if model else tokenizer or DEFAULT_TOKENIZER
         print_json(

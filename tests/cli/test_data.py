@@ -168,8 +168,22 @@ def test_stats_show_figures_a_histogram_and_what_files_share(tmp_path: Path):
         )
         + done.stdout[done.stdout.index("  8 to 9") :]
     )
-    assert done.stdout.endswith("val.jsonl: 1 row of it is in train.jsonl too\n")
+    assert done.stdout.endswith("val.jsonl: 1 row of it is in train.jsonl exactly; none nearly\n")
     assert done.stderr == "tokens of tekken\ntrain.jsonl:3 has 36 tokens\n"
+
+
+def test_stats_tell_what_files_share_exactly_from_what_they_share_nearly(tmp_path: Path):
+    write(tmp_path / "train.jsonl", row(LONG_TEXT), row("a"))
+    write(tmp_path / "val.jsonl", row(LONG_TEXT + " now"), row("c"))
+    write(tmp_path / "test.jsonl", row("d"))
+    done = data(tmp_path, "stats", "train.jsonl", "val.jsonl", "test.jsonl")
+    assert done.stdout.splitlines()[-3:] == [
+        "val.jsonl: no row of it is in train.jsonl exactly; 1 nearly",
+        "test.jsonl: no row of it is in train.jsonl exactly; none nearly",
+        "test.jsonl: no row of it is in val.jsonl exactly; none nearly",
+    ]
+    shared = json.loads(data(tmp_path, "stats", "train.jsonl", "val.jsonl", "--json").stdout)["overlaps"]
+    assert shared == [{"first": "train.jsonl", "second": "val.jsonl", "num_rows": 0, "num_near": 1}]
 
 
 def test_stats_as_json_are_one_object(tmp_path: Path):
