@@ -120,6 +120,8 @@ class EvalReport(Result):
     evaluator: str
     eval_file: str = ""
     eval_sha256: str = ""
+    limit: int | None = None
+    """How many rows of the file were asked, the first ones, where it was not all."""
     num_examples: int
     metrics: dict[str, float]
     """Means over the examples (0 to 1 for `exact_match` and `f1`), and figures such as `tokens_per_second`."""

@@ -198,7 +198,9 @@ def compare(
             output_dir=output_dir,
             watch=watch,
         )
-    for evaluation in compared.evaluations or ():
+    for side, evaluation in zip(("base", "fine-tuned"), compared.evaluations or (), strict=False):
+        if evaluation.is_reused:
+            note(f"{side}: already evaluated; nothing was computed")
         tell_conditions(evaluation)
     if html:
         write_html(html, compared)
@@ -296,6 +298,7 @@ def evaluation_json(evaluation: Evaluation) -> dict[str, Any]:
         "evaluator": report.evaluator,
         "eval_file": report.eval_file,
         "eval_sha256": report.eval_sha256,
+        "limit": report.limit,
         "num_examples": report.num_examples,
         "metrics": report.metrics,
         "intervals": {name: interval.model_dump() for name, interval in report.intervals.items()},

@@ -132,6 +132,8 @@ def push(
 
     planned = pushing.plan_push(find_model(run), repo, merged=merged)
     names = sorted(planned.files)
+    if planned.note:
+        note(planned.note)
     if dry_run:
         if as_json:
             print_json({"repo": repo, "private": private, "files": names, "card": planned.card, "url": None})

@@ -275,6 +275,7 @@ def finish_evaluation(begun: BegunEvaluation, open_model: OpenModel, watch: Watc
     about = {
         "eval_file": job.eval_file,
         "eval_sha256": job.eval_sha256,
+        "limit": len(job.rows) if len(job.rows) < len(job.file) else None,
         "options": job.options.as_dict(),
         "overlap": begun.overlap,
         "usage": usage or None,

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from mistraltune.evaluation.wording import figure, label, span
-from mistraltune.results import QUICKSTART, EvalReport
+from mistraltune.exporting.card_evaluations import CardEvaluations, describe_evaluation
+from mistraltune.results import QUICKSTART
 
 QUICKSTART_BASE = "HuggingFaceTB/SmolLM2-135M-Instruct"
 """What the quickstart model is on the Hub."""
@@ -27,7 +28,7 @@ class Card(NamedTuple):
         revision: Hub commit of the base, where it is known.
         metadata: The run's.
         metrics: The run's.
-        reports: Evaluations of the run.
+        evaluations: Those of the run that are shown, and what was left out.
         merged: The record of the merged model that is published; None where the adapter is.
     """
 
@@ -37,7 +38,7 @@ class Card(NamedTuple):
     revision: str | None
     metadata: Mapping[str, Any]
     metrics: Mapping[str, Any]
-    reports: Sequence[EvalReport]
+    evaluations: CardEvaluations
     merged: Mapping[str, Any] | None
 
 
@@ -127,8 +128,8 @@ def plain_values(config: Mapping[str, Any], sections: Sequence[str]) -> Iterator
 def evaluation(card: Card) -> str:
     """Figures of each evaluation with their 95 % intervals, and how a merged model agrees with the adapter."""
     lines: list[str] = []
-    for report in card.reports:
-        lines += [f"{report.num_examples:,} rows, SHA-256 `{report.eval_sha256}`, {report.evaluator} evaluator:", ""]
+    for report in card.evaluations.shown:
+        lines += [describe_evaluation(report), ""]
         lines += ["| metric | value | 95 % interval |", "|---|---|---|"]
         for name, value in report.metrics.items():
             interval = report.intervals.get(name)
@@ -136,6 +137,8 @@ def evaluation(card: Card) -> str:
         lines.append("")
     if lines and card.merged:
         lines += ["These figures are of the adapter on the base as it was trained on, not of the merged weights.", ""]
+    if note := card.evaluations.note():
+        lines += [note, ""]
     for found in (card.merged or {}).get("agreement", ()):
         lines.append(
             f"Of {found['num_prompts']} greedy answers, {found['num_same_answers']} are those of "

@@ -7,13 +7,12 @@ import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pydantic import ValidationError
-
 from mistraltune.errors import ConfigError
+from mistraltune.exporting.card_evaluations import card_evaluations
 from mistraltune.exporting.model_card import QUICKSTART_BASE, Card, write_card
 from mistraltune.exporting.records import public_name, read_record, source_identity
 from mistraltune.registry import get_exporting_backend
-from mistraltune.results import QUICKSTART, EvalReport, ModelRef
+from mistraltune.results import QUICKSTART, ModelRef
 from mistraltune.runs import RunDir, is_run_dir
 from mistraltune.secrets import masked
 
@@ -29,12 +28,14 @@ class Push(NamedTuple):
         repo: `OWNER/NAME`.
         files: By their name in the repository: a file of this machine, or content.
         card: The content of README.md, which is one of the files.
+        note: What the card leaves out; empty where nothing.
     """
 
     backend: str
     repo: str
     files: dict[str, Path | bytes]
     card: str
+    note: str
 
 
 def plan_push(ref: ModelRef, repo: str, *, merged: Path | None) -> Push:
@@ -55,6 +56,8 @@ def plan_push(ref: ModelRef, repo: str, *, merged: Path | None) -> Push:
         raise ConfigError(f"{repo!r} is no name of a Hub repository", hint="it looks like OWNER/NAME")
     run = RunDir(Path(ref.adapter))
     record = merged_record(ref, merged) if merged else None
+    hashes = (run.metadata["identity"].get(f"{name}_sha256") for name in ("train", "val"))
+    evaluations = card_evaluations(run.path / "evals", trained_on={digest for digest in hashes if digest})
     base = public_name(ref.model)
     base_on_hub = QUICKSTART_BASE if base == QUICKSTART else None if Path(ref.model).is_dir() else base
     card = write_card(
@@ -65,13 +68,13 @@ def plan_push(ref: ModelRef, repo: str, *, merged: Path | None) -> Push:
             revision=ref.revision if base_on_hub == base else None,
             metadata=run.metadata,
             metrics=run.metrics,
-            reports=read_reports(run.path / "evals"),
+            evaluations=evaluations,
             merged=record,
         )
     )
     card = masked(card)
     files: dict[str, Path | bytes] = merged_files(merged) if merged else adapter_files(run.path, base_on_hub or base)
-    return Push(ref.backend, repo, files | {"README.md": card.encode()}, card)
+    return Push(ref.backend, repo, files | {"README.md": card.encode()}, card, evaluations.note())
 
 
 def push(planned: Push, *, private: bool) -> str:
@@ -106,14 +109,3 @@ def adapter_files(run: Path, base: str) -> dict[str, Path | bytes]:
     weights, config_file = (run / name for name in ADAPTER_FILES)
     config = json.loads(config_file.read_text(encoding="utf-8")) | {"base_model_name_or_path": base}
     return {weights.name: weights, config_file.name: (json.dumps(config, indent=2, sort_keys=True) + "\n").encode()}
-
-
-def read_reports(folder: Path) -> list[EvalReport]:
-    """The evaluations that a run holds."""
-    reports = []
-    for file in sorted(folder.glob("*.json")):
-        try:
-            reports.append(EvalReport.model_validate_json(file.read_bytes()))
-        except ValidationError:  # a comparison, or a file of another kind
-            continue
-    return reports

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from mistraltune.exporting.card_evaluations import CardEvaluations
 from mistraltune.exporting.merging import merge_run
 from mistraltune.exporting.model_card import Card, write_card
 from mistraltune.exporting.prompts import Prompts
@@ -245,16 +246,16 @@ def card(**changes: Any) -> str:
         "revision": "c0ffee",
         "metadata": {"identity": {"config": {"lora": {"r": 16, "dropout": None}}}, "versions": {"peft": "0.21"}},
         "metrics": {"train_loss": 0.5, "val_loss": None},
-        "reports": [],
+        "evaluations": CardEvaluations([], {}),
         "merged": None,
     }
     return write_card(Card(**fields | changes))
 
 
 def test_figures_stand_with_their_intervals_and_without_the_files_place() -> None:
-    text = card(reports=[report(exact_match=0.48)])
+    text = card(evaluations=CardEvaluations([report(exact_match=0.48)], {}))
     assert "| Exact match | 48.0% | 41.0% to 55.0% |" in text
-    assert f"1,200 rows, SHA-256 `{'ab' * 32}`" in text
+    assert f"1,200 rows of `test.jsonl`, SHA-256 `{'ab' * 32}`" in text
     assert "/home/someone" not in text
 
 
