@@ -198,7 +198,9 @@ def compare(
             output_dir=output_dir,
             watch=watch,
         )
-    for evaluation in compared.evaluations or ():
+    for side, evaluation in zip(("base", "fine-tuned"), compared.evaluations or (), strict=False):
+        if evaluation.is_reused:
+            note(f"{side}: already evaluated; nothing was computed")
         tell_conditions(evaluation)
     if html:
         write_html(html, compared)

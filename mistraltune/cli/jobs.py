@@ -62,7 +62,7 @@ def show_job(job_id: JobId, endpoint: Endpoint = "mistral", as_json: JsonOption 
 
 @app.command("watch")
 def watch(job_id: JobId, endpoint: Endpoint = "mistral", as_json: JsonOption = False) -> None:
-    """Follow a job to its end: exit 0 where it succeeded, 6 where not. Ctrl-C detaches; the job goes on."""
+    """Follow a job to its end: exit 0 where it succeeded, 6 where not. Ctrl-C detaches; a started job goes on."""
     from mistraltune.backends.api.launching import job_failed
     from mistraltune.backends.api.watching import Watch
     from mistraltune.backends.api.wire import SUCCESS
@@ -82,17 +82,32 @@ def watch(job_id: JobId, endpoint: Endpoint = "mistral", as_json: JsonOption = F
 
         job = Watch(client, job_id, tell=tell).follow(stop)
     if job.status != SUCCESS:
-        raise job_failed(job)
+        raise job_failed(job, hint=f"`mistraltune jobs show {job.id} --endpoint {endpoint}` tells all of it")
     report(job, endpoint=endpoint, as_json=as_json)
 
 
 @app.command("start")
 def start(job_id: JobId, endpoint: Endpoint = "mistral", as_json: JsonOption = False) -> None:
-    """Let a job run whose data was checked; one that runs already is left as it is."""
+    """Let a job run whose data was checked; one that runs already is left as it is, one that has ended is refused."""
     from mistraltune.backends.api.launching import start_once
+    from mistraltune.errors import ApiError, TemporaryError
 
     with client_of(endpoint) as client:
-        job = start_once(client, job_id)
+        job = client.job(job_id)
+        if job.has_ended or job.status == "CANCELLATION_REQUESTED":
+            raise ApiError(
+                f"job {job.id} is {job.status} and cannot be started",
+                hint=f"`mistraltune jobs show {job.id} --endpoint {endpoint}` says how that came",
+            )
+        if job.status == "VALIDATING":
+            raise TemporaryError(
+                f"job {job.id} cannot be started yet: its data is being checked",
+                hint="the same command starts it then",
+            )
+        if job.status in ("STARTED", "RUNNING"):
+            note("it runs already")
+        else:
+            job = start_once(client, job_id)
     report_change(job, endpoint=endpoint, as_json=as_json)
 
 

@@ -55,6 +55,6 @@ def make_catalogue(options: Sequence[str] = ()) -> dict[str, ModelRef]:
 def describe_unknown(name: str, served: Sequence[str]) -> str:
     """What to say of a model that is not served."""
     near = difflib.get_close_matches(name, served, n=1, cutoff=0.8)
-    guess = f"; did you mean {near[0]}?" if near else ""
+    guess = f"; did you mean {near[0]}?" if near else "."
     shown = ", ".join(sorted(served))
     return f"there is no model {name[:100]!r} here{guess} Served: {shown}. `--model NAME=REF` adds one"

@@ -231,6 +231,18 @@ def test_compare_reuses_what_eval_computed(run, scripted, good, bad, eval_file):
     assert scripted.ScriptedBackend.opened == []
 
 
+def test_compare_says_which_side_was_evaluated_before(run, good, bad, eval_file):
+    run("eval", "--model", bad, "--eval-file", eval_file)
+    compared = ("compare", "--base-model", bad, "--fine-tuned-model", good, "--eval-file", eval_file)
+    code, out, err = run(*compared, "--json")
+    result = json.loads(out)
+    assert code == 0
+    assert (result["base"]["already_evaluated"], result["fine_tuned"]["already_evaluated"]) == (True, False)
+    assert "base: already evaluated; nothing was computed\n" in err
+    assert "fine-tuned: already evaluated" not in err
+    assert "fine-tuned: already evaluated; nothing was computed\n" in run(*compared)[2]
+
+
 @pytest.mark.parametrize("gate", [("--fail-under", "exact_match=0.5"), ("--max-regression", "f1=0.02")])
 def test_a_gate_that_is_not_met_exits_6_after_everything_was_written(run, good, bad, eval_file, tmp_path, gate):
     html = tmp_path / "report.html"

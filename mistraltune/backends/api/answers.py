@@ -19,8 +19,10 @@ from mistraltune.secrets import masked
 
 A = TypeVar("A", bound=BaseModel)
 
-BUSY = (407, 408, 409, 425, 429, 511)
-"""Statuses that another try may change; so may all from 500 on but those of `NEVER`."""
+BUSY = (407, 408, 425, 429, 511)
+"""Statuses that another try may change; so may all from 500 on but those of `NEVER`, and a `CONFLICT` in reading."""
+
+CONFLICT = 409
 
 NEVER = (501, 505)
 
@@ -92,7 +94,8 @@ def refuse_failure(endpoint: Endpoint, response: httpx2.Response) -> None:
     response.read()
     said = message_of(response)
     told = f"{endpoint.url} answers {status}" + (f": {said}" if said else "") + request_id(response)
-    if status in BUSY or (status >= 500 and status not in NEVER):
+    is_passing = status == CONFLICT and response.request.method == "GET"  # else it refuses a change
+    if is_passing or status in BUSY or (status >= 500 and status not in NEVER):
         raise BusyError(told, status=status, retry_after=response.headers.get("retry-after"))
     if is_sunset(endpoint, response, said):
         ended = "Mistral AI has ended its hosted fine-tuning, and no job can be made there"

@@ -63,7 +63,8 @@ class EndpointEntry(Config):
     url: Annotated[str, AfterValidator(base_url)]
     """Address of the API, with or without its `/v1`."""
     key_variable: Annotated[str, AfterValidator(secret_variable)] | None = None
-    """Variable of the environment or of `.env` that holds the key; unset means that no key is sent."""
+    """Variable of the environment or of `.env` that holds the key. Unset, no key is sent; to a moved `local` the one
+    that it has anyway (MISTRALTUNE_SERVER_KEY)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,7 @@ def find_endpoint(name: str | None = None) -> Endpoint:
     if wanted in known:
         return known[wanted]
     near = difflib.get_close_matches(wanted, known, n=1)
-    advice = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
+    advice = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}."
     raise ConfigError(
         f"there is no endpoint called {wanted!r}", hint=f"{advice} Others go into {config_dir() / ENDPOINTS_FILE}"
     )
@@ -140,7 +141,9 @@ def endpoints() -> dict[str, Endpoint]:
             raise ConfigError(f"{layer.place(name)}: {name!r} {reason}", hint="choose another name for the endpoint")
         origins = {leaf.removeprefix(f"{name}."): place for leaf, place in layer.places().items()}
         entry = validate(EndpointEntry, mapping(values, place=layer.place(name)), origins)
-        found[name] = Endpoint(name, entry.url, entry.key_variable)
+        is_moved = name in found and "key_variable" not in entry.model_fields_set
+        variable = found[name].key_variable if is_moved else entry.key_variable
+        found[name] = Endpoint(name, entry.url, variable)
     return found
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mistraltune.backends.api import options_of
-from mistraltune.backends.api.answers import BusyError
+from mistraltune.backends.api.answers import CONFLICT, RefusedError
 from mistraltune.backends.api.client import ApiClient
 from mistraltune.backends.api.ledger import Ledger
 from mistraltune.backends.api.requests import job_request
@@ -21,8 +21,6 @@ from mistraltune.runs import RunDir
 
 MIN_COST = 4.0
 """What Mistral's API charged for a job at least, in the currency of its price list, whatever the job said."""
-
-CONFLICT = 409
 
 
 @dataclass(frozen=True)
@@ -60,9 +58,8 @@ class Launch:
             self.tell_plan(job)
             self.refuse_cost(job)
             self.drop_doubles(ledger)
-            ledger.note(self.run.path, intent="start")
-            job = start_once(self.client, job.id)
-        return job
+        ledger.note(self.run.path, intent="start")  # of one that is under way, too: a stop then speaks of it as such
+        return start_once(self.client, job.id) if job.status == VALIDATED else job
 
     def upload(self, ledger: Ledger, files: Sequence[tuple[Upload, Sequence[Conversation]]]) -> Ledger:
         """Have the rows at the API."""
@@ -85,7 +82,7 @@ class Launch:
         def make() -> Job:
             try:
                 return self.client.create_job(self.request(ledger))
-            except BusyError as error:
+            except RefusedError as error:
                 if error.status == CONFLICT and (live := self.find_live(ledger)):
                     self.run.emit("note", text=f"{error.message}; following that job")
                     return live
@@ -187,13 +184,26 @@ class Launch:
 
 
 def start_once(client: ApiClient, job_id: str) -> Job:
-    """The job, started now or before; it is looked at before each try."""
+    """The job, started now or before; it is looked at before each try.
+
+    Raises:
+        TemporaryError: The API could not be reached for long.
+        ApiError: It refused.
+    """
 
     def look() -> Job | None:
         seen = client.job(job_id)
         return seen if seen.status in (QUEUED, *UNDER_WAY) else None
 
-    return client.retry.make_once(look, lambda: client.start_job(job_id))
+    def make() -> Job:
+        try:
+            return client.start_job(job_id)
+        except RefusedError as error:
+            if error.status == CONFLICT and (started := look()):  # by somebody else, between our look and our call
+                return started
+            raise
+
+    return client.retry.make_once(look, make)
 
 
 def is_checked(job: Job) -> bool:
@@ -201,11 +211,11 @@ def is_checked(job: Job) -> bool:
     return job.status in (VALIDATED, *UNDER_WAY)
 
 
-def job_failed(job: Job) -> RemoteJobError:
+def job_failed(job: Job, *, hint: str = "mend what it says; another --run-id makes another job") -> RemoteJobError:
     """The error that tells of a job without a model, with all that its API said."""
     said = "".join(f"\n  {line}" for line in describe_events(job.told_events()))
     return RemoteJobError(
         f"job {job.id} ended as {job.status}{said}",
-        hint="mend what it says; another --run-id makes another job",
+        hint=hint,
         details={"job": {"id": job.id, "status": job.status}},
     )

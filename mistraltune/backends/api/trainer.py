@@ -17,7 +17,7 @@ from mistraltune.backends.api.ledger import Ledger
 from mistraltune.backends.api.requests import job_request
 from mistraltune.backends.api.retrying import SYSTEM_CLOCK, Clock, Retrier
 from mistraltune.backends.api.uploads import Upload, check_limits, measure
-from mistraltune.backends.api.watching import Watch, detached
+from mistraltune.backends.api.watching import Watch, detached, not_started
 from mistraltune.backends.api.wire import SUCCESS, Job
 from mistraltune.config import TrainConfig
 from mistraltune.data.conversation import Conversation
@@ -77,7 +77,7 @@ class ApiTrainer:
 
         Raises:
             ConfigError: The key is missing.
-            Stopped: A stop was requested; the job goes on.
+            Stopped: A stop was requested; a job that was started goes on.
             RemoteJobError: It ended without a model.
             GateError: It would cost too much.
             TemporaryError: The API could not be reached for long.
@@ -121,10 +121,13 @@ class ApiTrainer:
 
     def stopped(self, client: ApiClient, run: RunDir) -> Stopped:
         """What to say of a stop: where the job is, if there is one already."""
-        job_id = self.ledger(run).job_id
-        if job_id is None:
+        ledger = self.ledger(run)
+        if ledger.job_id is None:
             return Stopped("stopped before there was a job", hint="the same command goes on from here")
-        stop = detached(client, job_id)
+        if ledger.intent != "start":
+            stop = not_started(client, ledger.job_id)
+            return Stopped(stop.message, hint=f"the same command goes on and starts it; {stop.hint}")
+        stop = detached(client, ledger.job_id)
         return Stopped(stop.message, hint=f"{stop.hint}, and so does the command that you gave")
 
     def result(self, job: Job, *, num_rows: int) -> TrainResult:

@@ -75,6 +75,7 @@ class Watch:
         self._told = set(told)
         self._told_events: Counter[str] = Counter()
         self._status: str | None = None
+        self._is_unstarted = False
         self._is_told_to_start = False
 
     def follow(self, should_stop: Callable[[], bool]) -> Job:
@@ -88,7 +89,8 @@ class Watch:
         try:
             return self._follow(should_stop)
         except Stopped:
-            raise detached(self.client, self.job_id) from None
+            stop = not_started if self._is_unstarted else detached
+            raise stop(self.client, self.job_id) from None
 
     def _follow(self, should_stop: Callable[[], bool]) -> Job:
         pacer = Pacer(self.client.retry.clock)
@@ -108,6 +110,7 @@ class Watch:
 
     def tell_news(self, job: Job) -> None:
         """Tell what was not told yet, in the order in which it happened."""
+        self._is_unstarted = job.is_unstarted
         seen: Counter[str] = Counter()
         news = []
         for event in job.told_events():
@@ -129,7 +132,7 @@ class Watch:
         if job.status == VALIDATED and not self._is_told_to_start:
             self._is_told_to_start = True
             at = f"--endpoint {self.client.endpoint.name}"
-            self.tell("note", text=f"it waits to be started: `mistraltune jobs start {job.id} {at}`")
+            self.tell("note", text=f"it trains once it is started: `mistraltune jobs start {job.id} {at}`")
         self.tell_figures(job)
 
     def tell_figures(self, job: Job) -> None:
@@ -175,6 +178,14 @@ def detached(client: ApiClient, job_id: str) -> Stopped:
     )
 
 
+def not_started(client: ApiClient, job_id: str) -> Stopped:
+    """What ends a watch, or a wait for the check of the data, on request: the job rests until it is started."""
+    return Stopped(
+        f"stopped; job {job_id} at {client.endpoint.name} is not started yet",
+        hint=f"`mistraltune jobs start {job_id} --endpoint {client.endpoint.name}` starts it, once its data is checked",
+    )
+
+
 def status_of(event: Event) -> str | None:
     """The status that an event tells of."""
     status = (event.data or {}).get("status")
@@ -182,12 +193,13 @@ def status_of(event: Event) -> str | None:
 
 
 def describe_events(events: Sequence[Event]) -> Iterator[str]:
-    """A line for each event: when, what, and its data as they came."""
+    """A line for each event: when, what, and its data: a text alone as it is, all else as it came."""
     for event in events:
         what = status_of(event) or ""
         rest = {name: value for name, value in (event.data or {}).items() if not (name == "status" and what)}
         text = f"{event.name} {what}".strip() if event.name != "status-updated" or not what else what
-        yield plain(f"{time_of(event)} {text}" + (f": {json.dumps(rest, ensure_ascii=False)}" if rest else ""))
+        said = rest["text"] if rest.keys() == {"text"} else json.dumps(rest, ensure_ascii=False) if rest else ""
+        yield plain(f"{time_of(event)} {text}" + (f": {said}" if said else ""))
 
 
 def time_of(event: Event) -> str:

@@ -11,12 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 SUCCESS = "SUCCESS"
 QUEUED = "QUEUED"
+VALIDATING = "VALIDATING"
 VALIDATED = "VALIDATED"
 ENDED = (SUCCESS, "FAILED", "FAILED_VALIDATION", "CANCELLED")
 UNDER_WAY = ("STARTED", "RUNNING", "CANCELLATION_REQUESTED", *ENDED)
 """What only a job is that was started. QUEUED it is before its check, and again once it is started."""
 
-KNOWN = (QUEUED, "VALIDATING", VALIDATED, *UNDER_WAY)
+KNOWN = (QUEUED, VALIDATING, VALIDATED, *UNDER_WAY)
 
 
 class Answer(BaseModel):
@@ -92,6 +93,14 @@ class Job(Listed):
     def has_ended(self) -> bool:
         """Whether nothing will happen to it any more."""
         return self.status in ENDED
+
+    @property
+    def is_unstarted(self) -> bool:
+        """Whether somebody has to start it before it trains, as far as it tells."""
+        if self.status == QUEUED:  # before its check, or again once it was started
+            told = [(event.data or {}).get("status") for event in self.events]
+            return not self.auto_start and QUEUED in told and VALIDATED not in told
+        return not self.auto_start and self.status in (VALIDATING, VALIDATED)
 
     @property
     def plan(self) -> Plan:

@@ -16,8 +16,10 @@ from mistraltune.backends.api.answers import BadResponseError, RefusedError, pla
 from mistraltune.backends.api.client import MAX_PAGES, ApiClient
 from mistraltune.backends.api.connection import MAX_BODY_BYTES, Patience
 from mistraltune.backends.api.endpoints import Endpoint, find_endpoint
+from mistraltune.backends.api.launching import start_once
 from mistraltune.backends.api.retrying import Retrier, parse_retry_after
-from mistraltune.backends.api.watching import Watch
+from mistraltune.backends.api.watching import Watch, describe_events
+from mistraltune.backends.api.wire import Event, Job
 from mistraltune.errors import ApiError, MistralTuneError, RemoteJobError, Stopped, TemporaryError
 
 QUICK = Patience(connect=5, read=0.3, whole=1)
@@ -343,6 +345,66 @@ def test_a_wish_to_stop_is_heard_while_a_busy_api_is_waited_for(api: FaultyApi, 
     with pytest.raises(Stopped, match="detached; job job-0 goes on at lab"):
         Watch(client, "job-0", tell=lambda event, **fields: None).follow(client.retry.should_stop)
     assert api.clock.monotonic() - began < 31
+
+
+def test_a_watch_of_a_job_that_rests_says_how_to_start_it_and_that_nothing_goes_on(
+    api: FaultyApi, client: ApiClient
+) -> None:
+    api.schedule = always({"id": "job-0", "status": "VALIDATED"})
+    told: list[str] = []
+    began = api.clock.monotonic()
+    with pytest.raises(Stopped, match="job job-0 at lab is not started yet"):
+        Watch(client, "job-0", tell=lambda event, **fields: told.append(fields.get("text", ""))).follow(
+            lambda: api.clock.monotonic() > began + 30
+        )
+    assert told.count("it trains once it is started: `mistraltune jobs start job-0 --endpoint lab`") == 1
+
+
+@pytest.mark.parametrize(
+    ("job", "is_unstarted"),
+    [
+        ({"status": "VALIDATING"}, True),
+        ({"status": "VALIDATED"}, True),
+        ({"status": "VALIDATED", "auto_start": True}, False),
+        ({"status": "QUEUED"}, False),  # nothing tells which of the two queues it stands in
+        ({"status": "QUEUED", "events": ["QUEUED"]}, True),
+        ({"status": "QUEUED", "events": ["QUEUED", "VALIDATED", "QUEUED"]}, False),
+        ({"status": "RUNNING"}, False),
+    ],
+)
+def test_a_job_rests_until_it_is_started_or_not(job: dict[str, Any], is_unstarted: bool) -> None:
+    events = [{"name": "status-updated", "data": {"status": status}} for status in job.get("events", ())]
+    assert Job.model_validate({"id": "job-0", **job, "events": events}).is_unstarted == is_unstarted
+
+
+def test_a_conflict_refuses_a_change_and_is_tried_once(api: FaultyApi, client: ApiClient) -> None:
+    api.schedule = lambda call: Fault("status", 409, body=b'{"message": "m is a base model"}')
+    for change in (lambda: client.delete_model("m"), lambda: client.create_job({}), lambda: client.cancel_job("x")):
+        api.calls.clear()
+        with pytest.raises(RefusedError, match=r"answers 409: m is a base model$") as refused:
+            change()
+        assert refused.value.exit_code == 4
+        assert len(api.calls) == 1
+
+
+def test_a_job_that_somebody_else_starts_meanwhile_is_started(api: FaultyApi, client: ApiClient) -> None:
+    statuses = iter(["VALIDATED", "RUNNING"])
+
+    def schedule(call: Call) -> Fault:
+        if call.name == "POST start":
+            return Fault("status", 409)
+        return Fault("body", body=json.dumps({"id": "job-0", "status": next(statuses)}).encode())
+
+    api.schedule = schedule
+    assert start_once(client, "job-0").status == "RUNNING"
+
+
+def test_a_note_of_an_event_is_told_as_its_text() -> None:
+    events = [
+        Event(name="note", created_at=0, data={"text": "resumed"}),
+        Event(name="note", created_at=0, data={"text": "a", "more": 1}),
+    ]
+    assert list(describe_events(events)) == ["00:00:00 note: resumed", '00:00:00 note: {"text": "a", "more": 1}']
 
 
 def test_longer_waits_are_told(api: FaultyApi, client: ApiClient) -> None:

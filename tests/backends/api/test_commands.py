@@ -101,7 +101,6 @@ def test_jobs_are_listed_shown_watched_started_and_cancelled(at_lab: CommandLine
     assert [job["id"] for job in jobs("list")["jobs"]] == ["job-1", "job-0"]
     assert jobs("show", "job-0")["status"] == "VALIDATED"
     assert jobs("start", "job-0")["status"] == "SUCCESS"
-    assert jobs("start", "job-0")["status"] == "SUCCESS"
     assert len(api.jobs["job-0"].started_at) == 1
     assert jobs("cancel", "job-1")["status"] == "CANCELLED"
     assert jobs("watch", "job-0")["fine_tuned_model"] == "ft:m:job-0"
@@ -109,6 +108,15 @@ def test_jobs_are_listed_shown_watched_started_and_cancelled(at_lab: CommandLine
     cancelled = at_lab("jobs", "watch", "job-1", "--endpoint", "lab")
     assert (cancelled.returncode, cancelled.stdout) == (6, "")
     assert "error: job job-1 ended as CANCELLED" in cancelled.stderr
+    assert "hint: `mistraltune jobs show job-1 --endpoint lab`" in cancelled.stderr
+
+    started = at_lab("jobs", "start", "job-1", "--endpoint", "lab")
+    assert (started.returncode, started.stdout) == (4, "")
+    assert "error: job job-1 is CANCELLED and cannot be started" in started.stderr
+    api.jobs["job-0"].seconds = 10**12  # as if it ran on
+    started = at_lab("jobs", "start", "job-0", "--endpoint", "lab")
+    assert (started.returncode, started.stdout) == (0, "job job-0: RUNNING\n")
+    assert "it runs already\n" in started.stderr
 
 
 def test_jobs_and_models_are_shown_to_people(at_lab: CommandLine, api: FaultyApi) -> None:

@@ -56,6 +56,14 @@ def test_an_endpoint_of_ones_own_has_a_url_with_or_without_v1_and_a_key_of_its_o
     assert find_endpoint("lab").key_variable == "LAB_API_KEY"
 
 
+def test_a_local_endpoint_that_was_moved_keeps_its_key(config_dir: Path) -> None:
+    (config_dir / "endpoints.yaml").write_text("local:\n  url: http://127.0.0.1:8123\n")
+    assert find_endpoint("local").url == "http://127.0.0.1:8123"
+    assert find_endpoint("local").key_variable == "MISTRALTUNE_SERVER_KEY"
+    (config_dir / "endpoints.yaml").write_text("local:\n  url: http://127.0.0.1:8123\n  key_variable: null\n")
+    assert find_endpoint("local").key_variable is None
+
+
 @pytest.mark.parametrize(
     ("entry", "complaint"),
     [
@@ -98,7 +106,10 @@ def test_mistrals_own_endpoint_cannot_be_moved_elsewhere(config_dir: Path) -> No
 def test_an_unknown_endpoint_is_answered_with_the_nearest(config_dir: Path) -> None:
     with pytest.raises(ConfigError, match="no endpoint called 'locale'") as refused:
         find_endpoint("locale")
-    assert refused.value.hint.startswith("did you mean local?")
+    assert refused.value.hint.startswith("did you mean local? Others go into ")
+    with pytest.raises(ConfigError) as refused:
+        find_endpoint("elsewhere")
+    assert refused.value.hint.startswith("known: mistral, local. Others go into ")
 
 
 def test_a_env_file_brings_keys_and_never_an_endpoint(

@@ -135,6 +135,18 @@ def test_a_stop_detaches_and_says_how_to_watch_again(api: FaultyApi, tmp_path: P
     assert train(api, tmp_path / "run") == 0
 
 
+def test_a_stop_while_the_data_is_checked_says_that_nothing_trains_yet(api: FaultyApi, tmp_path: Path) -> None:
+    run = RunDir(tmp_path / "run", should_stop=lambda: len(api.jobs) > 0)
+    with run.locked(), pytest.raises(Stopped, match=r"^stopped; job job-0 at lab is not started yet$") as stopped:
+        run.begin({}, config={}, facts={})
+        trainer(api).train(ROWS, (), run)
+    assert stopped.value.hint.startswith("the same command goes on and starts it; ")
+    assert "`mistraltune jobs start job-0 --endpoint lab`" in stopped.value.hint
+    assert api.started == []
+    assert train(api, tmp_path / "run") == 0
+    assert [job.id for job in api.started] == ["job-0"]
+
+
 def test_the_same_model_and_rows_that_train_already_are_followed_on_a_conflict(api: FaultyApi, tmp_path: Path) -> None:
     train_or_raise(api, tmp_path / "colleague", detach=True)
 
@@ -152,7 +164,7 @@ def test_a_conflict_with_a_job_of_other_settings_is_none_of_ours(api: FaultyApi,
     train_or_raise(api, tmp_path / "colleague", detach=True)
     api.jobs["job-0"].request["hyperparameters"]["learning_rate"] = 0.5
     api.schedule = lambda call: Fault("status", 409) if call.name == "POST jobs" else None
-    assert train(api, tmp_path / "run") == 5
+    assert train(api, tmp_path / "run") == 4
     assert len(api.jobs) == 1
 
 
