@@ -59,6 +59,7 @@ def merge(
     Then the merged model and the adapter answer the same prompts greedily, and how far they agree is printed and
     recorded. The same command again finds the model and computes nothing.
     """
+    from mistraltune.exporting.agreement_reading import warnings
     from mistraltune.exporting.merging import merge_run
     from mistraltune.exporting.prompts import pick_prompts
     from mistraltune.registry import find_model
@@ -70,7 +71,7 @@ def merge(
     if was_there:
         note("merged already; nothing was merged again")
     if as_json:
-        print_json({"folder": str(out), "already_merged": was_there, **record})
+        print_json({"folder": str(out), "already_merged": was_there, "warnings": warnings(record), **record})
         return
     show(f"merged model: {out} ({dtype.value})")
     show_agreement(record, what="the merged model")
@@ -93,6 +94,7 @@ def gguf(
     Every weight is read back and compared with its source; then the file, as transformers loads it, and the model
     answer the same prompts greedily. Other types (K-quants): write bf16, then use llama-quantize of llama.cpp.
     """
+    from mistraltune.exporting.agreement_reading import warnings
     from mistraltune.exporting.converting import convert
     from mistraltune.exporting.prompts import pick_prompts
     from mistraltune.registry import find_model
@@ -104,7 +106,7 @@ def gguf(
     if was_there:
         note("written already; nothing was written again")
     if as_json:
-        print_json({"folder": str(out), "already_written": was_there, **record})
+        print_json({"folder": str(out), "already_written": was_there, "warnings": warnings(record), **record})
         return
     show(f"GGUF file: {out / record['file']}\nfor Ollama: ollama create NAME -f {out / 'Modelfile'}")
     show_read_back(record)
@@ -167,10 +169,12 @@ def show_read_back(record: dict[str, Any]) -> None:
 
 
 def show_agreement(record: dict[str, Any], *, what: str) -> None:
-    """Say how far exported and original model give the same answers."""
+    """Say how far exported and original model give the same answers, and what that means."""
+    from mistraltune.exporting.agreement_reading import held_in, read_agreement, warnings
+
     asked = record["prompts"]
     if not record["agreement"]:
-        note("no prompts, nothing was compared")
+        show(f"not compared: {what} was asked no prompts (--num-prompts)")
         return
     show(f"greedy answers of {what} to {asked['num_prompts']} {asked['origin']}, compared with")
     for figures in record["agreement"]:
@@ -178,3 +182,6 @@ def show_agreement(record: dict[str, Any], *, what: str) -> None:
         if figures["token_agreement"] is not None:
             shown += f", {100 * figures['token_agreement']:.1f} % of {figures['num_tokens']} tokens"
         show(f"  {figures['compared_with']}: {shown}")
+        show(f"    {read_agreement(figures, held_in=held_in(record)).text}")
+    for warning in warnings(record):
+        note(f"warning: {warning}")

@@ -40,7 +40,7 @@ def convert(
     identity: dict[str, Any] = {"kind": "gguf", "type": file_type, "source": source_identity(ref)}
     record = find_export(folder, identity)
     asked = prompts.describe()
-    if record and record["prompts"] == asked:
+    if record and (record["prompts"] == asked or not prompts.conversations):  # figures are kept, not taken back
         return record, True
     if record:  # the file is there; other prompts ask it anew
         with in_16_bit(ref, folder.parent, watch) as source:

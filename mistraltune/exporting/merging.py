@@ -40,7 +40,7 @@ def merge_run(
     identity = {"kind": "merge", "dtype": dtype, "source": source_identity(ref)}
     record = find_export(folder, identity)
     asked = prompts.describe()
-    if record and record["prompts"] == asked:
+    if record and (record["prompts"] == asked or not prompts.conversations):  # figures are kept, not taken back
         return record, True
     if record:  # the model is there; other prompts ask it anew
         record |= {"prompts": asked, "agreement": agreements(ref, folder, prompts, watch)}

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from mistraltune.evaluation.wording import figure, label, span
+from mistraltune.exporting.agreement_reading import held_in, read_agreement
 from mistraltune.exporting.card_evaluations import CardEvaluations, describe_evaluation
 from mistraltune.results import QUICKSTART
 
@@ -142,7 +143,7 @@ def evaluation(card: Card) -> str:
     for found in (card.merged or {}).get("agreement", ()):
         lines.append(
             f"Of {found['num_prompts']} greedy answers, {found['num_same_answers']} are those of "
-            f"{found['compared_with']}."
+            f"{found['compared_with']} ({read_agreement(found, held_in=held_in(card.merged or {})).text})."
         )
     return "\n".join(["## Evaluation", "", *lines]).rstrip() if lines else ""
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 
+from mistraltune.backends.local.inspecting import context_length
+from mistraltune.backends.local.locating import find_here
 from mistraltune.errors import ConfigError
 from mistraltune.registry import find_model
 from mistraltune.results import QUICKSTART, ModelRef
@@ -50,6 +52,15 @@ def make_catalogue(options: Sequence[str] = ()) -> dict[str, ModelRef]:
             )
         names[name] = ref
     return names
+
+
+def max_context_length(ref: ModelRef) -> int | None:
+    """The longest sequence that a base model reads, in tokens; None where its configuration is not here, or unsound."""
+    try:
+        folder = find_here(ref)
+        return context_length(folder) if folder else None
+    except ConfigError:
+        return None
 
 
 def describe_unknown(name: str, served: Sequence[str]) -> str:

@@ -124,6 +124,8 @@ class Jobs:
         """
         if request.model not in self.catalogue:
             message = describe_unknown(request.model, list(self.catalogue))
+            if any(job.fine_tuned_model == request.model for job in self.store.jobs(TrainingRecord)):
+                message = f"{request.model} is a fine-tuned model, which cannot be fine-tuned further here; name a base"
             raise Refusal(422, message, details=[problem("unknown_model", message, "model")])
         named = [
             *(("training_files", file.file_id) for file in request.training_files),

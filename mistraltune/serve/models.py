@@ -11,7 +11,7 @@ from typing_extensions import TypedDict
 
 from mistraltune.results import ModelRef
 from mistraltune.runs import RunDir
-from mistraltune.serve.catalogue import describe_unknown
+from mistraltune.serve.catalogue import describe_unknown, max_context_length
 from mistraltune.serve.job_requests import ModelChanges
 from mistraltune.serve.mapping import RUN_ID
 from mistraltune.serve.records import Status, TrainingRecord
@@ -38,6 +38,7 @@ class Model(TypedDict):
     created: int
     owned_by: str
     capabilities: Capabilities
+    max_context_length: int | None
     name: str | None
     description: str | None
     aliases: list[str]
@@ -87,7 +88,7 @@ class ModelDeleted(TypedDict):
     deleted: Literal[True]
 
 
-CAPABILITIES: Capabilities = {
+BASE_CAPABILITIES: Capabilities = {
     "completion_chat": True,
     "completion_fim": False,
     "function_calling": True,
@@ -95,6 +96,9 @@ CAPABILITIES: Capabilities = {
     "classification": False,
     "vision": False,
 }
+
+TUNED_CAPABILITIES: Capabilities = {**BASE_CAPABILITIES, "fine_tuning": False}
+"""A job starts from a base model."""
 
 
 class Models:
@@ -158,13 +162,15 @@ def model_routes(models: Models) -> APIRouter:
     @routes.get("/models")
     def list_models() -> ModelList:
         """All models."""
-        tuned = [describe_card(job) for job in models.tuned()]
-        return {"object": "list", "data": [*map(describe_base, models.catalogue), *tuned]}
+        bases = [describe_base(name, base) for name, base in models.catalogue.items()]
+        return {"object": "list", "data": [*bases, *map(describe_card, models.tuned())]}
 
     @routes.get("/models/{model_id}")
     def get(model_id: str) -> ModelCard:
         """One model."""
-        return describe_base(model_id) if model_id in models.catalogue else describe_card(models.job_of(model_id))
+        if base := models.catalogue.get(model_id):
+            return describe_base(model_id, base)
+        return describe_card(models.job_of(model_id))
 
     @routes.delete("/models/{model_id}")
     def delete(model_id: str) -> ModelDeleted:
@@ -194,14 +200,15 @@ def model_routes(models: Models) -> APIRouter:
     return routes
 
 
-def describe_base(name: str) -> ModelCard:
+def describe_base(name: str, base: ModelRef) -> ModelCard:
     """A base model in the list of models."""
     return {
         "id": name,
         "object": "model",
         "created": 0,
         "owned_by": "mistralai",
-        "capabilities": CAPABILITIES,
+        "capabilities": BASE_CAPABILITIES,
+        "max_context_length": max_context_length(base),
         "name": name,
         "description": None,
         "aliases": [],
@@ -213,9 +220,10 @@ def describe_base(name: str) -> ModelCard:
 def describe_card(job: TrainingRecord) -> ModelCard:
     """A fine-tuned model in the list of models."""
     return {
-        **describe_base(str(job.fine_tuned_model)),
-        "created": job.modified_at,
+        **describe_base(str(job.fine_tuned_model), job.base),
+        "created": job.model_created_at,
         "owned_by": "selfhost",
+        "capabilities": TUNED_CAPABILITIES,
         "name": job.tuned.name,
         "description": job.tuned.description,
         "type": "fine-tuned",
@@ -230,9 +238,10 @@ def describe_tuned(job: TrainingRecord) -> TunedModelReply:
     return {
         "id": str(job.fine_tuned_model),
         "object": "model",
-        "created": job.modified_at,
+        "created": job.model_created_at,
         "owned_by": "selfhost",
-        "capabilities": CAPABILITIES,
+        "capabilities": TUNED_CAPABILITIES,
+        "max_context_length": max_context_length(job.base),
         "name": job.tuned.name,
         "description": job.tuned.description,
         "aliases": [],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -93,7 +94,11 @@ def found_by(job: JobRecord, folder: Path, end: Ending) -> dict[str, Any] | None
     run = RunDir(folder / RUN_ID)
     if not isinstance(job, TrainingRecord) or run.metadata.get("status") != "finished":
         return None
-    return {"fine_tuned_model": tuned_name(job), "trained_tokens": int(run.metrics.get("trained_tokens") or 0)}
+    return {
+        "fine_tuned_model": tuned_name(job),
+        "finished_at": int(datetime.fromisoformat(run.metadata["finished_at"]).timestamp()),
+        "trained_tokens": int(run.metrics.get("trained_tokens") or 0),
+    }
 
 
 def with_duration(plan: DataPlan, base: ModelRef, store: Store, folder: Path) -> DataPlan:

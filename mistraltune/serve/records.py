@@ -141,6 +141,8 @@ class TrainingRecord(JobRecord):
     """Whether it may run as soon as its data is checked."""
     plan: DataPlan | None = None
     fine_tuned_model: str | None = None
+    finished_at: int | None = None
+    """When its model was made; None before, and in records that are older than this field."""
     trained_tokens: int | None = None
     tuned: TunedModel = TunedModel()
 
@@ -148,6 +150,11 @@ class TrainingRecord(JobRecord):
     def is_checked(self) -> bool:
         """Whether its data is checked and measured."""
         return self.plan is not None
+
+    @property
+    def model_created_at(self) -> int:
+        """When its model was made."""
+        return self.finished_at or self.modified_at
 
 
 class EvaluationRecord(JobRecord):

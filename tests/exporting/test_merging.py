@@ -87,6 +87,7 @@ def test_a_rerun_finds_it_done_and_other_prompts_are_compared_without_merging_ag
     assert record["prompts"]["num_prompts"] == 1
     assert json.loads((out / RECORD).read_text()) == record
     assert (out / "model.safetensors").stat().st_ino == weights
+    assert merge(run, out) == (record, True)  # asked nothing, the figures stay
 
 
 def test_another_export_and_a_foreign_directory_are_left_alone(run: Path, merged: Path, tmp_path: Path) -> None:

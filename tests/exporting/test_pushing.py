@@ -269,7 +269,8 @@ def test_the_base_is_pinned_in_the_code_that_loads_it() -> None:
 
 def test_a_merged_model_says_what_it_was_compared_with() -> None:
     found = {"num_prompts": 20, "num_same_answers": 19, "compared_with": "the adapter on the 16-bit base"}
-    text = card(merged={"agreement": [found]})
-    assert "Of 20 greedy answers, 19 are those of the adapter on the 16-bit base." in text
+    found |= {"quantization": "none", "token_agreement": 0.97}
+    text = card(merged={"identity": {"kind": "merge", "dtype": "bfloat16"}, "agreement": [found]})
+    assert "Of 20 greedy answers, 19 are those of the adapter on the 16-bit base (this checks the export: " in text
     assert "base_model_relation: finetune" in text
     assert "mistraltune chat --model me/tickets" in text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -188,18 +189,35 @@ def test_an_unknown_model_is_not_found(server: Serving) -> None:
 def test_models_are_described_archived_and_deleted(server: Serving) -> None:
     name = tuned(server, "three")
     path = f"/v1/fine_tuning/models/{name}"
+    created = server.ok("GET", f"/v1/models/{name}")["created"]
+    wait_until(lambda: time.time() > created + 1, seconds=10)  # in whole seconds: a moved one would differ
     changed = server.ok("PATCH", path, json={"name": "third", "description": None})
+    assert changed["created"] == created
     assert (changed["name"], changed["root"], changed["model_type"]) == ("third", "open-mistral-7b", "completion")
     assert server.ok("GET", f"/v1/models/{name}")["name"] == "third"
     assert server.ok("POST", f"{path}/archive")["archived"] is True
     asked = {"model": name, "messages": [{"role": "user", "content": "x"}], "max_tokens": 1}
     assert server.http.post(CHAT, json=asked).status_code == 422
     assert server.ok("DELETE", f"{path}/archive")["archived"] is False
+    assert server.ok("GET", f"/v1/models/{name}")["created"] == created
     assert server.ok("POST", CHAT, json=asked)
     assert server.http.delete(f"/v1/models/{NAMES[0]}").status_code == 409
     assert server.ok("DELETE", f"/v1/models/{name}")["deleted"] is True
     assert server.http.get(f"/v1/models/{name}").status_code == 404
     assert server.http.post(CHAT, json=asked).status_code == 404
+
+
+def test_a_model_says_how_much_it_reads_and_whether_it_can_be_fine_tuned(server: Serving, tiny_model: Path) -> None:
+    longest = json.loads((tiny_model / "config.json").read_text())["max_position_embeddings"]
+    cards = {card["id"]: card for card in server.ok("GET", "/v1/models")["data"]}
+    base, fine_tuned = cards[NAMES[0]], cards[tuned(server, "one")]
+    assert base["max_context_length"] == fine_tuned["max_context_length"] == longest
+    assert cards["mistral-large-latest"]["max_context_length"] is None  # it is not on this machine
+    assert (base["capabilities"]["fine_tuning"], fine_tuned["capabilities"]["fine_tuning"]) == (True, False)
+    body = {"model": fine_tuned["id"], "training_files": [{"file_id": server.upload(rows(17))}]}
+    answer = server.http.post("/v1/fine_tuning/jobs", json=body)
+    assert answer.status_code == 422
+    assert "cannot be fine-tuned further here" in answer.json()["message"]
 
 
 def test_a_training_gets_the_device_and_gives_it_back(server: Serving) -> None:

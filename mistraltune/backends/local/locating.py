@@ -48,6 +48,26 @@ def locate(ref: ModelRef, *, with_weights: bool = True) -> Path:
     return path
 
 
+def find_here(ref: ModelRef) -> Path | None:
+    """The folder with the configuration of the base model behind `ref`; None where it is not on this machine yet.
+
+    Nothing is fetched.
+    """
+    if ref.model == QUICKSTART:
+        return quickstart_model.cached_dir() if quickstart_model.is_cached() else None
+    path = Path(ref.model).expanduser()
+    if path.is_dir():
+        return path
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        file = try_to_load_from_cache(ref.model, "config.json", revision=ref.revision)
+    except HFValidationError:
+        return None
+    return Path(file).parent if isinstance(file, str) else None
+
+
 def refuse_mistyped(text: str) -> None:
     """Raise where what looks like a Hub id can only be a mistyped path or `quickstart`.
 

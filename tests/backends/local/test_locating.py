@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from mistraltune.backends.local.locating import find_revision, hub_commit, locate
+from mistraltune.backends.local.locating import find_here, find_revision, hub_commit, locate
 from mistraltune.errors import ConfigError, ExitCode, TemporaryError
 from mistraltune.results import ModelRef
 
@@ -31,6 +31,12 @@ def revision(folder: Path) -> str:
 
 def test_a_model_directory_is_used_where_it_lies(model: Path) -> None:
     assert locate(ModelRef(model=str(model))) == model
+
+
+@pytest.mark.parametrize("name", ["nobody/nothing", "no model at all", "a/b/c"])
+def test_what_is_not_on_this_machine_is_not_fetched_to_be_found(model: Path, name: str) -> None:
+    assert find_here(ModelRef(model=str(model))) == model
+    assert find_here(ModelRef(model=name)) is None
 
 
 def test_a_tilde_is_the_home_directory(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:

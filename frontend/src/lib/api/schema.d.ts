@@ -2168,6 +2168,8 @@ export interface components {
             /** Owned By */
             owned_by: string;
             capabilities: components["schemas"]["Capabilities"];
+            /** Max Context Length */
+            max_context_length: number | null;
             /** Name */
             name: string | null;
             /** Description */
@@ -2819,6 +2821,8 @@ export interface components {
             /** Owned By */
             owned_by: string;
             capabilities: components["schemas"]["Capabilities"];
+            /** Max Context Length */
+            max_context_length: number | null;
             /** Name */
             name: string | null;
             /** Description */
