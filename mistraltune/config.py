@@ -185,9 +185,22 @@ class TrainingConfig(Config):
     early_stopping_min_delta: Annotated[float, Field(ge=0)] = 0.0
     """A loss counts as lower when it is lower than the lowest by more than this, in nats per token."""
     report_to: tuple[Literal["tensorboard", "trackio", "wandb", "mlflow"], ...] = ()
-    """Trackers that hear the figures too; they take their keys and places from the environment."""
+    """Trackers that hear the figures too, or one by its name; they take their keys and places from the environment."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 42
     """Seed of the order of rows, of dropout and of the adapters' initial weights."""
+
+    @field_validator("report_to", mode="before")
+    @classmethod
+    def list_of_one(cls, value: Any) -> Any:
+        """A list of trackers; a single name is one of one.
+
+        Raises:
+            ValueError: It names none of them, as transformers' `none` does.
+        """
+        names = [value] if isinstance(value, str | None) else value
+        if isinstance(names, list | tuple) and any(name in names for name in ("none", "", None)):
+            raise ValueError("Input should name trackers; for none of them leave the key out")
+        return names
 
     def steps_per_epoch(self, *, num_rows: int, num_devices: int = 1) -> int:
         """Optimizer steps of one pass; its last, smaller step counts like any other."""

@@ -30,6 +30,9 @@ METADATA = "training_metadata.yaml"
 Event = dict[str, Any]
 """One thing that happened: `event` names it, the other keys say more. JSON-like."""
 
+STATUSES = ("unfinished", "running", "finished", "failed")
+"""What a run may be, see `RunDir.status`."""
+
 METRIC_EVENTS = ("step", "validation")
 """Events that `metrics.jsonl` keeps."""
 

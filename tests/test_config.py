@@ -81,3 +81,14 @@ def test_the_place_of_a_run_is_no_part_of_what_it_computes(minimal: str) -> None
     here, there = load(minimal, output_dir="here", run_id="a"), load(minimal, output_dir="there", run_id="b")
     assert here.without_place() == there.without_place()
     assert here.without_place() != load(minimal, overrides=("training.seed=1",)).without_place()
+
+
+@pytest.mark.parametrize("value", ["tensorboard", "[tensorboard]"])
+def test_a_lone_tracker_is_a_list_of_one(minimal: str, value: str) -> None:
+    assert load(minimal, overrides=(f"training.report_to={value}",)).training.report_to == ("tensorboard",)
+
+
+@pytest.mark.parametrize("value", ["none", "", "null", "''", "[tensorboard,none]", "['']"])
+def test_no_tracker_is_no_key(minimal: str, value: str) -> None:
+    with pytest.raises(ConfigError, match="leave the key out"):
+        load(minimal, overrides=(f"training.report_to={value}",))

@@ -17,7 +17,7 @@ ModelOption = Annotated[
     str,
     typer.Option(
         "--model",
-        help="A run, adapter or model directory, a Hub id, quickstart, or api:ID[@ENDPOINT].",
+        help="A run, adapter or model directory, a Hub id, quickstart, api:ID or api:ID@ENDPOINT.",
         show_default=False,
         autocompletion=complete_model,
     ),

@@ -162,7 +162,7 @@ def stats(
                     on_progress=partial(_tell, watch, display_name(file.path), len(file)),
                 )
             )
-    shared = overlaps(described)
+    shared = overlaps(described, opened)
     if as_json:
         tokenizer_name = None if model else tokenizer or DEFAULT_TOKENIZER
         print_json(
@@ -226,7 +226,8 @@ def dedupe(
 ) -> None:
     """Copy a file without duplicates, whatever their case and spacing; with --near without near ones too.
 
-    Of rows that are alike the first stays, byte for byte. --json names each row that goes and the row kept for it.
+    Of rows that are alike the first stays, byte for byte; where trained answers differ, both stay and are counted.
+    --json names each row that goes and the row kept for it.
     """
     from mistraltune.data.deduping import dedupe_file
     from mistraltune.data.findings import counted
@@ -241,7 +242,9 @@ def dedupe(
                 "num_kept": done.num_kept,
                 "num_exact": done.num_exact,
                 "num_near": done.num_near,
+                "num_other_answers": len(done.other_answers),
                 "duplicates": [duplicate._asdict() for duplicate in done.duplicates],
+                "other_answers": [alike._asdict() for alike in done.other_answers],
                 "is_written": done.is_written,
             }
         )
@@ -256,6 +259,10 @@ def dedupe(
     num_more = len(done.duplicates) - NUM_DUPLICATES_SHOWN
     if num_more > 0:
         note(f"and {num_more:,} more; --json lists all")
+    if done.other_answers:
+        first = done.other_answers[0]
+        example = f"such as line {first.line}, {first.similarity:.2f} like line {first.alike_to}"
+        note(f"alike, other answers: {counted(len(done.other_answers), 'row')} kept, {example}; --json lists all")
 
 
 def tell_comparing(num_done: int) -> None:

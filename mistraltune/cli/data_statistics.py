@@ -9,7 +9,7 @@ from rich.text import Text
 
 from mistraltune.cli.console import note, show
 from mistraltune.data.findings import counted
-from mistraltune.data.statistics import Bin, DataStatistics, Overlap
+from mistraltune.data.statistics import NEAR_ROWS, Bin, DataStatistics, Overlap
 
 BAR_WIDTH = 40
 NUM_ROWS_SHOWN = 5
@@ -25,11 +25,19 @@ def show_statistics(files: Sequence[DataStatistics], shared: Sequence[Overlap]) 
         for line in mentioned_rows(file):
             note(line)
     for overlap in shared:
-        show(
-            f"{overlap.second}: {counted(overlap.num_rows, 'row')} of it {are(overlap.num_rows)} in {overlap.first} too"
-        )
-    if len(files) > 1 and not shared:
-        show("the files share no row")
+        show(shared_rows(overlap))
+
+
+def shared_rows(overlap: Overlap) -> str:
+    """What two files share, and how they were compared."""
+    if overlap.num_near is None:
+        nearly = f"not compared nearly (together more than {NEAR_ROWS:,} rows)"
+    else:
+        nearly = f"{overlap.num_near:,} nearly" if overlap.num_near else "none nearly"
+    exact = (
+        f"{counted(overlap.num_rows, 'row')} of it {are(overlap.num_rows)}" if overlap.num_rows else "no row of it is"
+    )
+    return f"{overlap.second}: {exact} in {overlap.first} exactly; {nearly}"
 
 
 def figures(file: DataStatistics) -> Iterator[str]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mistraltune.interfaces import Sampling
     from mistraltune.results import ModelRef
 
-MODEL_HELP = "A run, adapter or model directory, a Hub id, quickstart, or api:ID[@ENDPOINT]."
+MODEL_HELP = "A run, adapter or model directory, a Hub id, quickstart, api:ID or api:ID@ENDPOINT."
 
 EvaluatorOption = Annotated[str, typer.Option("--evaluator", metavar="NAME", help="What judges the answers.")]
 LimitOption = Annotated[int | None, typer.Option("--limit", min=1, metavar="N", help="Only the first N rows.")]

@@ -27,6 +27,7 @@ OutputDir = Annotated[Path, typer.Option("--output-dir", help="Where the run dir
 
 @app.command("list")
 def list_(
+    context: typer.Context,
     output_dir: OutputDir = Path("outputs"),
     where: Annotated[
         list[str] | None,
@@ -46,6 +47,8 @@ def list_(
     from mistraltune.overview.selection import parse_condition, select
     from mistraltune.runs import list_runs
 
+    source = context.get_parameter_source("output_dir")
+    refuse_no_folder(output_dir, is_asked_for=source is not None and source.name != "DEFAULT")
     conditions = [parse_condition(text) for text in [*(where or ()), *([f"status={status}"] if status else ())]]
     listed = [summarise_or_excuse(run) for run in list_runs(output_dir)]
     runs = select(listed, conditions=conditions, sort=sort, reverse=reverse)
@@ -61,6 +64,20 @@ def list_(
         return
     asked = dict.fromkeys([*(condition.key for condition in conditions), *([sort] if sort else [])])
     show(runs_table(runs, more=[key for key in asked if key not in SHOWN]))
+
+
+def refuse_no_folder(output_dir: Path, *, is_asked_for: bool) -> None:
+    """Refuse an output directory that is none; before the first run there is no `outputs`, which is no mistake.
+
+    Raises:
+        ConfigError: It is a file, or it was asked for and does not exist.
+    """
+    from mistraltune.errors import ConfigError
+
+    if output_dir.exists() and not output_dir.is_dir():
+        raise ConfigError(f"--output-dir {output_dir} is a file", hint="name the folder that holds the runs")
+    if is_asked_for and not output_dir.exists():
+        raise ConfigError(f"--output-dir {output_dir} does not exist", hint="name the folder that holds the runs")
 
 
 @app.command("compare")
@@ -201,6 +218,7 @@ def find_run(name: str, output_dir: Path) -> RunDir:
 def summarise_or_excuse(run: RunDir) -> dict[str, Any]:
     """One run in a line; one that this version cannot read does not hide the others."""
     from mistraltune.errors import ConfigError
+    from mistraltune.overview.selection import UNREADABLE
 
     try:
         return summarise(run)
@@ -209,7 +227,7 @@ def summarise_or_excuse(run: RunDir) -> dict[str, Any]:
         return {
             "run_id": run.run_id,
             "run_dir": str(run.path),
-            "status": "unreadable",
+            "status": UNREADABLE,
             "model": "",
             "started_at": run.started_at,
             "metrics": {},

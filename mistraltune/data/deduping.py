@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from mistraltune.data.answers import alike_answers
 from mistraltune.data.reading import ConversationFile
 from mistraltune.data.splitting import content_key, lines_of_part
 from mistraltune.data.writing import write_files
@@ -30,6 +31,20 @@ class Duplicate(NamedTuple):
     similarity: float
 
 
+class AlikeRow(NamedTuple):
+    """A row that stays though it is nearly equal to another one, since it answers differently.
+
+    Attributes:
+        line: Its line in the source.
+        alike_to: Line of the earlier row, which stays too.
+        similarity: That of their shingles.
+    """
+
+    line: int
+    alike_to: int
+    similarity: float
+
+
 @dataclass(frozen=True, slots=True)
 class Deduplication:
     """What was left out of a file.
@@ -40,6 +55,7 @@ class Deduplication:
         num_exact: Rows left out that say the same as a kept one.
         num_near: Rows left out that say nearly the same as a kept one.
         duplicates: All of those, in the order of the source.
+        other_answers: Rows that stay, nearly equal to another one but for their answers, in the order of the source.
         is_written: False where the file held the same rows already.
     """
 
@@ -48,6 +64,7 @@ class Deduplication:
     num_exact: int
     num_near: int
     duplicates: list[Duplicate]
+    other_answers: list[AlikeRow]
     is_written: bool
 
     @property
@@ -69,7 +86,8 @@ def dedupe_file(
     Args:
         source: The file.
         target: The file to write.
-        near: Least similarity of rows that count as duplicates, see `near_duplicates`; None drops equal rows alone.
+        near: Least similarity of rows, and of their trained answers, that count as duplicates, see `near_duplicates`;
+            None drops equal rows alone.
         replace: Whether a target that holds something else may be replaced.
         on_progress: Hears how many rows have been looked at for near-duplicates.
 
@@ -80,8 +98,9 @@ def dedupe_file(
     rows = ConversationFile.open(source)
     kept_for = equal_rows(rows)
     similarity = dict.fromkeys(kept_for, 1.0)
+    alike: dict[int, tuple[int, float]] = {}
     if near is not None:
-        add_near_rows(rows, near, kept_for, similarity, on_progress=on_progress)
+        alike = add_near_rows(rows, near, kept_for, similarity, on_progress=on_progress)
     parts = bytearray(len(rows))
     for row in kept_for:
         parts[row] = _DROPPED
@@ -92,7 +111,11 @@ def dedupe_file(
         Duplicate(rows.line_number(row), rows.line_number(kept_for[row]), similarity[row]) for row in sorted(kept_for)
     ]
     num_near = sum(duplicate.similarity < 1 for duplicate in duplicates)
-    return Deduplication(target, len(rows), len(duplicates) - num_near, num_near, duplicates, bool(written))
+    other_answers = [
+        AlikeRow(rows.line_number(row), rows.line_number(earlier), value) for row, (earlier, value) in alike.items()
+    ]
+    num_exact = len(duplicates) - num_near
+    return Deduplication(target, len(rows), num_exact, num_near, duplicates, other_answers, bool(written))
 
 
 def equal_rows(rows: ConversationFile) -> dict[int, int]:
@@ -112,10 +135,13 @@ def add_near_rows(
     similarity: dict[int, float],
     *,
     on_progress: Callable[[int], None],
-) -> None:
-    """Add rows that are nearly equal to an earlier row that stays.
+) -> dict[int, tuple[int, float]]:
+    """Add rows that are nearly equal to an earlier row that stays, their trained answers too.
 
     What is nearly equal only to a row that goes stays: otherwise rows would go that are like none that is left.
+
+    Returns:
+        Rows that stay for their answers alone, each with the earlier row that it is most like, and how much.
 
     Args:
         rows: The file.
@@ -127,8 +153,13 @@ def add_near_rows(
     from mistraltune.data.near_duplicates import near_pairs
 
     repeats = dict(kept_for)
+    have_alike_answers = alike_answers(rows, threshold)
+    others: dict[int, tuple[int, float]] = {}
     for row, earlier, alike in near_pairs(rows, threshold, on_progress=on_progress):
         if row in kept_for or earlier in kept_for:  # pairs come in the order of the rows: what goes before is settled
+            continue
+        if not have_alike_answers(row, earlier):
+            others.setdefault(row, (earlier, alike))
             continue
         kept_for[row] = earlier
         similarity[row] = alike
@@ -136,3 +167,4 @@ def add_near_rows(
         if first in kept_for:
             kept_for[row] = kept_for[first]
             similarity[row] = similarity[first]
+    return {row: found for row, found in others.items() if row not in kept_for}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -16,6 +16,7 @@ from mistraltune.data.conversation import Conversation
 from mistraltune.data.findings import Finding, Findings
 from mistraltune.data.fitting import Render, Reopening, as_finding
 from mistraltune.data.lines import display_name
+from mistraltune.data.overlap import find_overlap
 from mistraltune.data.reading import ConversationFile
 from mistraltune.data.rendered import RowError
 from mistraltune.data.splitting import content_key
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAX_BINS = 16
+NEAR_ROWS = 20_000
+"""Rows of two files up to which they are compared nearly too: some seconds."""
 MAX_ROWS_NAMED = 100
 PERCENTILES = (5, 25, 50, 75, 95, 99)
 _ROUND = (1, 2, 5, 10)
@@ -121,11 +124,14 @@ class Overlap:
         first: Name of one file.
         second: Name of the other.
         num_rows: Rows of `second` that stand in `first` too, letter case, width and white space aside.
+        num_near: Other rows of `second` that are nearly one of `first`, see `find_overlap`; None where there were too
+            many rows to compare nearly.
     """
 
     first: str
     second: str
     num_rows: int
+    num_near: int | None
 
 
 def describe(  # noqa: PLR0913 - options by name
@@ -177,17 +183,21 @@ def describe(  # noqa: PLR0913 - options by name
     )
 
 
-def overlaps(files: Sequence[DataStatistics]) -> list[Overlap]:
-    """The pairs of files that share rows, in the order of the files."""
-    return list(_overlaps(files))
+def overlaps(files: Sequence[DataStatistics], rows: Sequence[ConversationFile]) -> list[Overlap]:
+    """What each two files share, in the order of the files.
 
-
-def _overlaps(files: Sequence[DataStatistics]) -> Iterator[Overlap]:
-    sets = [set(file.keys) for file in files]
-    for (first, keys), second in combinations(list(zip(files, sets, strict=True)), 2):
-        shared = keys & second[1]
-        if shared:
-            yield Overlap(first.file, second[0].file, sum(key in shared for key in second[0].keys))
+    Args:
+        files: Their statistics.
+        rows: The open files, in the same order.
+    """
+    both = zip(files, rows, [set(file.keys) for file in files], strict=True)
+    found = []
+    for (first, first_rows, keys), (second, second_rows, _) in combinations(both, 2):
+        num_near = None
+        if len(first_rows) + len(second_rows) <= NEAR_ROWS:
+            num_near = len(find_overlap(first_rows, second_rows).near)
+        found.append(Overlap(first.file, second.file, sum(key in keys for key in second.keys), num_near))
+    return found
 
 
 def summarise_lengths(lengths: Sequence[int]) -> Lengths:

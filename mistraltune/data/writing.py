@@ -24,7 +24,8 @@ def write_files(outputs: Mapping[Path, LineSource], *, sources: Iterable[Path], 
         replace: Whether files that hold something else may be replaced.
 
     Raises:
-        ConfigError: An output is a folder or a source, or holds something else and `replace` is False.
+        ConfigError: An output is a folder or a source, lies below a file, or holds something else and `replace` is
+            False.
         TemporaryError: The disk refused.
     """
     for path in outputs:
@@ -43,7 +44,10 @@ def write_files(outputs: Mapping[Path, LineSource], *, sources: Iterable[Path], 
 
 
 def refuse_unfit(path: Path, sources: Iterable[Path]) -> None:
-    """Raise where an output is a folder, or one of its sources by whatever name."""
+    """Raise where an output is a folder, lies below a file, or is one of its sources by whatever name."""
+    folder = next((folder for folder in path.parents if folder.exists()), None)
+    if folder and not folder.is_dir():
+        raise ConfigError(f"{display_name(folder)} is a file, not a folder", hint="name another folder")
     if path.is_dir():
         raise ConfigError(f"{display_name(path)} is a folder", hint="name a file")
     if path.exists() and any(source.exists() and path.samefile(source) for source in sources):

@@ -13,17 +13,33 @@ from mistraltune.results import ModelRef, Overlap
 from mistraltune.runs import RunDir, is_run_dir
 
 
-def overlap_with_training(ref: ModelRef, rows: Sequence[Conversation]) -> Overlap | None:
+def overlap_with_training(ref: ModelRef, rows: Sequence[Conversation], *, eval_sha256: str) -> Overlap | None:
     """What the rows share with the training data of a run; None for a model that is no run.
 
     The run knows its training file by path and hash. Where that is gone or has changed, nothing can be compared, and
-    the result says so.
+    the result says so; but a file that has its hash is that file, wherever it lies. So is the validation file, by
+    which a run may have chosen when to end and what to keep.
+
+    Args:
+        ref: The model.
+        rows: Those that are evaluated.
+        eval_sha256: Of the file that they are from.
     """
     if not ref.adapter or not is_run_dir(Path(ref.adapter)):
         return None
-    train = run_rows(RunDir(Path(ref.adapter)), "train")
+    run = RunDir(Path(ref.adapter))
+    train = run_rows(run, "train")
     if train is None:
         return None
+    for known, note in ((train, ""), (run_rows(run, "val"), " (for validation)")):
+        if known and known.sha256 == eval_sha256:
+            numbers = list(range(1, len(rows) + 1))[:MAX_ROWS_LISTED]
+            return Overlap(
+                train_file=f"{known.file or 'a file of this SHA-256'}{note}",
+                num_exact=len(rows),
+                num_near=0,
+                rows=numbers,
+            )
     if train.rows is None:
         return Overlap(train_file=train.file, problem=train.problem)
     return as_result(find_overlap(train.rows, rows), train.file)

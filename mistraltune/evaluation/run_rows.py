@@ -18,11 +18,13 @@ class RunRows(NamedTuple):
 
     Attributes:
         file: Where they were, as text that can be written down.
+        sha256: Of the bytes that the run read.
         rows: The open file; None where it is gone or has changed since.
         problem: Why there are none; empty where there are.
     """
 
     file: str
+    sha256: str
     rows: ConversationFile | None
     problem: str = ""
 
@@ -39,11 +41,11 @@ def run_rows(run: RunDir, name: Literal["train", "val"]) -> RunRows | None:
         config = parse_yaml((run.path / "config.yaml").read_text(encoding="utf-8"))
         path = Path(config["data"][f"{name}_file"])
     except (OSError, KeyError, TypeError, MistralTuneError):
-        return RunRows("", None, f"{run.path}/config.yaml does not say where the run's rows lay")
+        return RunRows("", digest, None, f"{run.path}/config.yaml does not say where the run's rows lay")
     file = display_name(path)
     try:
         if file_sha256(path) != digest:
-            return RunRows(file, None, f"{file} has changed since the run was trained on it")
-        return RunRows(file, ConversationFile.open(path))
+            return RunRows(file, digest, None, f"{file} has changed since the run was trained on it")
+        return RunRows(file, digest, ConversationFile.open(path))
     except (OSError, MistralTuneError):
-        return RunRows(file, None, f"{file}, which the run was trained on, is no longer there")
+        return RunRows(file, digest, None, f"{file}, which the run was trained on, is no longer there")

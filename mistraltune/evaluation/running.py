@@ -238,16 +238,17 @@ class BegunEvaluation:
 def begin_evaluation(job: EvalJob, *, allow_overlap: bool) -> BegunEvaluation:
     """Look for an earlier evaluation, and for rows that the model was trained on; no model is loaded.
 
-    Rows are compared once: later calls read in the report what was found.
+    Rows are compared once: later calls read in the report what was found, unless they could not be compared.
 
     Raises:
         DataError: Rows are in the data that the run was trained on, which is not allowed.
     """
     found = find_evaluation(job)
     known = found.report.overlap if found else None
-    overlap = known or overlap_with_training(job.ref, job.rows)
+    is_settled = known is not None and not known.problem
+    overlap = known if is_settled else overlap_with_training(job.ref, job.rows, eval_sha256=job.eval_sha256)
     refuse_overlap(overlap, is_allowed=allow_overlap)
-    if found and overlap and not known:
+    if found and overlap and overlap != known:
         found = replace(found, report=found.report.model_copy(update={"overlap": overlap}))
         write_figures(job, found.report)
     return BegunEvaluation(job, found, overlap)

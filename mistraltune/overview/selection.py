@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import operator
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -10,16 +11,21 @@ from typing import Any, NamedTuple
 
 from mistraltune.dotted import flatten, value_at
 from mistraltune.errors import ConfigError
+from mistraltune.runs import STATUSES
 
 OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "<=": operator.le,
     ">=": operator.ge,
     "!=": operator.ne,
+    "==": operator.eq,
     "=": operator.eq,
     "<": operator.lt,
     ">": operator.gt,
 }
 _CONDITION = re.compile(rf"\s*([\w.\-]+)\s*({'|'.join(OPERATORS)})\s*(.*?)\s*", re.DOTALL)
+
+UNREADABLE = "unreadable"
+"""Status of a run that this version cannot read."""
 
 Summary = dict[str, Any]
 """A run in a line: `run_id`, `status`, `model`, `started_at`, and the mappings `metrics` and `config`."""
@@ -44,17 +50,30 @@ class Condition(NamedTuple):
 
 
 def parse_condition(text: str) -> Condition:
-    """A condition as it is written on a command line.
+    """A condition as it is written on a command line, `==` being `=`.
 
     Raises:
-        ConfigError: It has no operator or no value.
+        ConfigError: It has no operator or no value, orders by what is no number, or names a status that no run has.
     """
     found = _CONDITION.fullmatch(text)
     if not found or not found[3]:
         raise ConfigError(
-            f"--where {text!r} is no condition", hint=f"KEY and VALUE with one of {' '.join(OPERATORS)} between them"
+            f"--where {text!r} is no condition", hint="KEY and VALUE with one of = != < <= > >= between them"
         )
-    return Condition(*found.groups())
+    key, written, value = found.groups()
+    if written in ("<", "<=", ">", ">=") and not is_number(value):
+        raise ConfigError(f"--where {text!r}: a number is needed after {written}, not {value!r}")
+    if key == "status" and value not in (*STATUSES, UNREADABLE):
+        raise ConfigError(f"no run has the status {value!r}", hint=f"one of {', '.join((*STATUSES, UNREADABLE))}")
+    return Condition(key, "=" if written == "==" else written, value)
+
+
+def is_number(text: str) -> bool:
+    """Whether other numbers are less or greater than this text."""
+    try:
+        return not math.isnan(float(text))
+    except ValueError:
+        return False
 
 
 def select(

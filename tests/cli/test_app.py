@@ -155,7 +155,11 @@ def test_a_group_without_a_command_shows_its_help_but_fails(mistraltune: Command
         ("data validat", "No such command 'validat'. Did you mean 'validate'?", "python -m mistraltune data"),
         ("train nonsense", "No such command 'nonsense'.", "python -m mistraltune train"),
         ("runs list --nonsense", "No such option: --nonsense", "python -m mistraltune runs list"),
-        ("runs list --jso", "No such option: --jso (Possible options: --json)", "python -m mistraltune runs list"),
+        (
+            "runs list --jso",
+            "No such option: --jso (Possible options: --json, --sort)",
+            "python -m mistraltune runs list",
+        ),
         ("runs show", "Missing argument 'RUN'.", "python -m mistraltune runs show"),
         ("eval --model quickstart", "Missing option '--eval-file'.", "python -m mistraltune eval"),
         ("runs list --output-dir", "Option '--output-dir' requires an argument.", "mistraltune"),
@@ -209,6 +213,16 @@ def test_json_is_one_object_and_stderr_is_silent(mistraltune: CommandLine, argum
     done = mistraltune(*arguments.split())
     assert isinstance(json.loads(done.stdout), dict)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_an_output_directory_that_is_none_is_refused_where_it_was_asked_for(
+    mistraltune: CommandLine, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    for name, problem in (("file", "is a file"), ("nowhere", "does not exist")):
+        done = mistraltune("runs", "list", "--output-dir", name)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.startswith(f"error: --output-dir {name} {problem}\n")
 
 
 # Streams

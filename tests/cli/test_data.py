@@ -168,8 +168,22 @@ def test_stats_show_figures_a_histogram_and_what_files_share(tmp_path: Path):
         )
         + done.stdout[done.stdout.index("  8 to 9") :]
     )
-    assert done.stdout.endswith("val.jsonl: 1 row of it is in train.jsonl too\n")
+    assert done.stdout.endswith("val.jsonl: 1 row of it is in train.jsonl exactly; none nearly\n")
     assert done.stderr == "tokens of tekken\ntrain.jsonl:3 has 36 tokens\n"
+
+
+def test_stats_tell_what_files_share_exactly_from_what_they_share_nearly(tmp_path: Path):
+    write(tmp_path / "train.jsonl", row(LONG_TEXT), row("a"))
+    write(tmp_path / "val.jsonl", row(LONG_TEXT + " now"), row("c"))
+    write(tmp_path / "test.jsonl", row("d"))
+    done = data(tmp_path, "stats", "train.jsonl", "val.jsonl", "test.jsonl")
+    assert done.stdout.splitlines()[-3:] == [
+        "val.jsonl: no row of it is in train.jsonl exactly; 1 nearly",
+        "test.jsonl: no row of it is in train.jsonl exactly; none nearly",
+        "test.jsonl: no row of it is in val.jsonl exactly; none nearly",
+    ]
+    shared = json.loads(data(tmp_path, "stats", "train.jsonl", "val.jsonl", "--json").stdout)["overlaps"]
+    assert shared == [{"first": "train.jsonl", "second": "val.jsonl", "num_rows": 0, "num_near": 1}]
 
 
 def test_stats_as_json_are_one_object(tmp_path: Path):
@@ -244,6 +258,16 @@ def test_dedupe_says_what_goes_and_which_row_stays_for_it(tmp_path: Path):
     assert (result["num_rows"], result["num_kept"], result["num_near"], result["is_written"]) == (4, 2, 1, False)
 
 
+def test_dedupe_counts_apart_what_is_alike_but_answers_differently(tmp_path: Path):
+    write(tmp_path / "in.jsonl", row(LONG_TEXT), {"instruction": LONG_TEXT, "output": "no"}, row(LONG_TEXT + " now"))
+    done = data(tmp_path, "dedupe", "in.jsonl", "out.jsonl", "--near", "0.9")
+    assert done.stdout == "out.jsonl: 2 rows, 0 duplicates and 1 near-duplicate left out of 3 rows\n"
+    assert "alike, other answers: 1 row kept, such as line 2, 0.97 like line 1; --json lists all\n" in done.stderr
+    result = json.loads(data(tmp_path, "dedupe", "in.jsonl", "out.jsonl", "--near", "0.9", "--json").stdout)
+    assert (result["num_near"], result["num_other_answers"]) == (1, 1)
+    assert [(found["line"], found["alike_to"]) for found in result["other_answers"]] == [(2, 1)]
+
+
 @pytest.mark.parametrize("share", ["0", "0.4", "1.1", "much"])
 def test_a_likeness_that_is_none_is_a_usage_error(tmp_path: Path, share: str):
     write(tmp_path / "in.jsonl", row("a"))
@@ -270,6 +294,14 @@ def test_split_writes_the_parts_and_prints_their_sizes(tmp_path: Path):
     }
     done = data(tmp_path, "split", "all.jsonl", "--out-dir", "parts", "--seed", "7")
     assert done.returncode == 2
+
+
+def test_split_refuses_a_file_in_the_place_of_its_folder(tmp_path: Path):
+    write(tmp_path / "all.jsonl", *[row(str(number)) for number in range(20)])
+    (tmp_path / "parts").write_text("")
+    for place in ("parts", "parts/below"):
+        done = data(tmp_path, "split", "all.jsonl", "--out-dir", place)
+        assert (done.returncode, done.stderr.splitlines()[0]) == (2, "error: parts is a file, not a folder")
 
 
 # show

@@ -62,6 +62,85 @@ def test_every_row_that_goes_is_like_a_row_that_stays(tmp_path: Path) -> None:
         assert jaccard(*pair) == row.similarity >= 0.8
 
 
+def answered(question: str, *answers: str, weights: tuple[int, ...] = (1, 1, 1)) -> dict[str, object]:
+    messages: list[dict[str, object]] = []
+    for answer, weight in zip(answers, weights, strict=False):
+        messages += [{"role": "user", "content": question}, {"role": "assistant", "content": answer, "weight": weight}]
+    return {"messages": messages}
+
+
+def kept_of(folder: Path, *rows: dict[str, object], near: float = 0.9) -> tuple[int, int]:
+    """How many rows stay, and how many of them for their answers alone."""
+    (folder / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    done = dedupe_file(folder / "in.jsonl", folder / "out.jsonl", near=near, replace=True)
+    return done.num_kept, len(done.other_answers)
+
+
+def test_several_questions_about_one_context_all_stay(tmp_path: Path) -> None:
+    generator = random.Random(7)
+    rows = []
+    for number in range(60):
+        context = " ".join(f"fact{generator.randrange(10**6)}" for _ in range(120))
+        for question, answer in (("who signed", "Ada"), ("when was it", "1843"), ("where is it", "Turin")):
+            rows.append(answered(f"{context} {question}", f"{answer} {number}"))
+    assert kept_of(tmp_path, *rows) == (180, 120)
+
+
+TEXT = " ".join(f"said{number}" for number in range(50))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "is_dropped"),
+    [
+        ("Yes", "no", False),
+        ("-5", "5", False),
+        ("x > 3", "x < 3", False),
+        ("Paris", " paris ", True),
+        (TEXT, f"{TEXT} indeed", True),
+        (TEXT, " ".join(reversed(TEXT.split())), False),
+        ("yes", f"yes {TEXT}", False),
+    ],
+)
+def test_rows_that_are_alike_go_only_where_their_answers_are_alike(
+    tmp_path: Path, first: str, second: str, is_dropped: bool
+) -> None:
+    question = " ".join(f"{LONG} {number}" for number in range(12)) + " ".join(f"w{n} u{n}" for n in range(600))
+    kept = kept_of(tmp_path, answered(question, first), answered(f"{question} please", second))
+    assert kept == ((1, 0) if is_dropped else (2, 1))
+
+
+def test_a_label_in_a_usual_frame_is_another_answer(tmp_path: Path) -> None:
+    def verdict(number: int) -> str:
+        return f"{TEXT} label{number} {TEXT}"
+
+    usual = [answered(f"question {number}", verdict(number)) for number in range(40)]
+    pair = (answered(LONG * 2, verdict(100)), answered(f"{LONG * 2} please", verdict(101)))
+    assert kept_of(tmp_path, *usual, *pair) == (42, 1)
+
+
+def test_only_answers_that_are_trained_must_be_alike(tmp_path: Path) -> None:
+    rows = (answered(LONG, "one", "same"), answered(LONG, "two", "same"))
+    assert kept_of(tmp_path, *rows) == (2, 1)
+    untrained = (0, 1)
+    rows = (answered(LONG, "one", "same", weights=untrained), answered(LONG, "two", "same", weights=untrained))
+    assert kept_of(tmp_path, *rows) == (1, 0)
+
+
+def test_other_arguments_of_a_tool_call_are_another_answer(tmp_path: Path) -> None:
+    def calling(city: str) -> dict[str, object]:
+        call = {
+            "id": "abcdefgh1",
+            "type": "function",
+            "function": {"name": "weather", "arguments": json.dumps({"city": city})},
+        }
+        tool = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}
+        question = {"role": "user", "content": LONG * 2}
+        return {"messages": [question, {"role": "assistant", "tool_calls": [call]}], "tools": [tool]}
+
+    call_of = [calling("Oslo"), calling("Bern")]
+    assert kept_of(tmp_path, *call_of) == (2, 1)
+
+
 def test_bad_rows_and_unfit_targets_are_refused(tmp_path: Path) -> None:
     source = tmp_path / "in.jsonl"
     source.write_bytes(line("a") + b"{}\n")

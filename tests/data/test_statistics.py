@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mistraltune.data import spreading
+from mistraltune.data import spreading, statistics
 from mistraltune.data.fitting import Reopening
 from mistraltune.data.reading import ConversationFile
 from mistraltune.data.rendering import MistralRenderer
@@ -84,11 +84,22 @@ def test_steps_are_those_that_a_training_takes(tmp_path: Path) -> None:
     assert described(tmp_path / "a.jsonl", *rows, rows_per_step=33).steps_per_epoch == 1
 
 
-def test_files_that_share_rows_are_paired(tmp_path: Path) -> None:
-    first = described(tmp_path / "a.jsonl", row("a"), row("b"))
-    second = described(tmp_path / "b.jsonl", row("c"), row("B"), row("b"))
-    third = described(tmp_path / "c.jsonl", row("d"))
-    assert overlaps([first, second, third]) == [Overlap(first.file, second.file, 2)]
+def test_files_are_paired_with_what_they_share(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    contents = ((row("a"), row("b")), (row("c"), row("B"), row("b")), (row("d"),))
+    rows = [opened(tmp_path / f"{number}.jsonl", *content) for number, content in enumerate(contents)]
+    files = [describe(file, MistralRenderer.from_name("tekken").render) for file in rows]
+    first, second, third = (file.file for file in files)
+    assert overlaps(files, rows) == [
+        Overlap(first, second, 2, 0),
+        Overlap(first, third, 0, 0),
+        Overlap(second, third, 0, 0),
+    ]
+    monkeypatch.setattr(statistics, "NEAR_ROWS", 3)
+    assert overlaps(files, rows) == [
+        Overlap(first, second, 2, None),
+        Overlap(first, third, 0, 0),
+        Overlap(second, third, 0, None),
+    ]
 
 
 def test_several_processes_find_what_one_finds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,10 +51,11 @@ def run(tmp_path, base, train_file):
     folder.mkdir()
     (folder / "adapter_model.safetensors").write_bytes(b"weights")
     model = base.model_copy(update={"adapter": str(folder)})
-    identity = {"train_sha256": file_sha256(train_file)}
+    val_file = write(tmp_path / "val.jsonl", ["for validation"])
+    identity = {"train_sha256": file_sha256(train_file), "val_sha256": file_sha256(val_file)}
     metadata = {"format_version": 1, "status": "finished", "identity": identity, "model": model.model_dump()}
     (folder / "training_metadata.yaml").write_text(dump_yaml(metadata))
-    config = TrainConfig(model="m", data={"train_file": str(train_file)})
+    config = TrainConfig(model="m", data={"train_file": str(train_file), "val_file": str(val_file)})
     (folder / "config.yaml").write_text(dump_yaml(config.model_dump(mode="json")))
     return find_model(str(folder))
 
@@ -100,6 +101,29 @@ def test_training_data_that_cannot_be_compared_is_said_and_recorded(run, eval_fi
     assert report.overlap.num_exact is None
     assert str(train_file) in describe_overlap(report.overlap)
     assert describe_overlap(report.overlap).startswith("rows were not compared with the training data")
+
+
+@pytest.mark.parametrize("damage", ["moved", "changed"])
+@pytest.mark.parametrize(("name", "num_rows"), [("train.jsonl", 3), ("val.jsonl", 1)])
+def test_a_file_that_the_run_has_read_is_known_by_its_hash_wherever_it_lies(
+    backend, run, tmp_path, damage, name, num_rows
+):
+    moved = tmp_path / "elsewhere.jsonl"
+    (tmp_path / name).rename(moved)
+    if damage == "changed":
+        write(tmp_path / name, ["else"])
+    with pytest.raises(DataError, match=rf"training data, .*{name}.*: {num_rows} exactly") as caught:
+        evaluate_model(run, moved)
+    assert caught.value.details["overlap"]["num_exact"] == num_rows
+    assert backend.opened == []
+
+
+def test_an_overlap_that_is_known_by_its_hash_can_be_allowed_and_is_recorded(run, tmp_path, base):
+    script = dict.fromkeys(["seen before", LONG, "other"], "yes")
+    write_script(tmp_path / "base.json", script)
+    moved = (tmp_path / "train.jsonl").rename(tmp_path / "elsewhere.jsonl")
+    report = evaluate_model(run, moved, allow_overlap=True).report
+    assert (report.overlap.num_exact, report.overlap.rows) == (3, [1, 2, 3])
 
 
 def test_a_report_from_before_this_check_gets_it_without_being_computed_again(backend, run, eval_file):

@@ -41,7 +41,9 @@ def names(*conditions: str, **order: Any) -> list[str]:
         ("packing=true", ["a"]),
         ("revision=null", ["a", "b", "c", "d"]),
         ("val_loss!=0.5", ["b", "c", "d"]),
-        ("quantization<nf4", []),
+        ("quantization == nf4", ["a", "c", "d"]),
+        ("lora.r==8", ["a"]),
+        ("val_loss < 1e-1", []),
     ],
 )
 def test_a_condition_keeps_the_runs_of_which_it_holds(condition: str, kept: list[str]) -> None:
@@ -81,3 +83,15 @@ def test_what_is_no_condition_is_refused(text: str) -> None:
 
 def test_of_no_runs_every_condition_holds() -> None:
     assert select([], conditions=[parse_condition("anything=1")], sort="whatever") == []
+
+
+@pytest.mark.parametrize("text", ["val_loss<abc", "val_loss >= nan", "quantization<nf4"])
+def test_an_order_needs_a_number(text: str) -> None:
+    with pytest.raises(ConfigError, match="a number is needed after"):
+        parse_condition(text)
+
+
+def test_a_status_that_no_run_can_have_is_refused_with_those_there_are() -> None:
+    with pytest.raises(ConfigError, match="no run has the status 'fnished'") as refusal:
+        parse_condition("status=fnished")
+    assert refusal.value.hint == "one of unfinished, running, finished, failed, unreadable"

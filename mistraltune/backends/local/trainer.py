@@ -17,6 +17,7 @@ from mistraltune.backends.local.footprint import Footprint
 from mistraltune.backends.local.inspecting import IMAGE_PARTS, expert_names, refuse_unknown_layers
 from mistraltune.backends.local.locating import hub_commit, locate
 from mistraltune.checkpoints import Checkpoint
+from mistraltune.config import TrainingConfig
 from mistraltune.data.conversation import Conversation
 from mistraltune.errors import ConfigError, Stopped
 from mistraltune.publishing import publish_dir
@@ -161,7 +162,8 @@ class LocalTrainer:
             else:
                 trainer.train(resume_from_checkpoint=str(checkpoint.path) if checkpoint else None)
         if trainer.has_converged:
-            run.emit("note", text=f"stopped early at step {trainer.state.global_step}: {describe_plateau(trainer)}")
+            reason = describe_plateau(trainer.training_config)
+            run.emit("note", text=f"stopped early at step {trainer.state.global_step}: {reason}")
         elif trainer.state.global_step < trainer.state.max_steps:
             raise Stopped(
                 f"stopped at step {trainer.state.global_step} of {trainer.state.max_steps}; a checkpoint is saved",
@@ -217,10 +219,11 @@ def take_best(trainer: RunTrainer, run: RunDir) -> dict[str, int]:
     return {"adapter_step": best, **ended_early}
 
 
-def describe_plateau(trainer: RunTrainer) -> str:
+def describe_plateau(training: TrainingConfig) -> str:
     """Why training ended before its last step."""
-    patience = trainer.training_config.early_stopping_patience
-    return f"{patience} validations in a row brought no lower loss"
+    patience, delta = training.early_stopping_patience, training.early_stopping_min_delta
+    times = "1 validation" if patience == 1 else f"{patience} validations in a row"
+    return f"{times} brought no {f'loss lower by more than {delta:g}' if delta else 'lower loss'}"
 
 
 def follow(*, on_event: Callable[[Event], None], should_stop: Callable[[], bool]) -> None:

@@ -12,6 +12,8 @@ import pytest
 import torch
 
 from mistraltune.backends.local import LocalBackend, LocalTrainConfig
+from mistraltune.backends.local.trainer import describe_plateau
+from mistraltune.config import TrainingConfig
 from mistraltune.configuring import load_config
 from mistraltune.errors import ConfigError, DivergedError, Stopped
 from mistraltune.registry import find_model
@@ -321,6 +323,18 @@ def test_training_ends_early_where_the_validation_loss_falls_no_more(config: Cal
     assert run.metadata["training"]["stopped_early_at"] == 3
     assert run.metadata["training"]["adapter_step"] == 3
     assert notes == ["stopped early at step 3: 2 validations in a row brought no lower loss"]
+
+
+@pytest.mark.parametrize(
+    ("patience", "min_delta", "said"),
+    [
+        (1, 0.0, "1 validation brought no lower loss"),
+        (3, 0.01, "3 validations in a row brought no loss lower by more than 0.01"),
+    ],
+)
+def test_an_early_end_names_what_was_waited_for(patience: int, min_delta: float, said: str) -> None:
+    training = TrainingConfig(early_stopping_patience=patience, early_stopping_min_delta=min_delta)
+    assert describe_plateau(training) == said
 
 
 BEST_OF_ALL = (
