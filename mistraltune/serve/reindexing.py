@@ -8,10 +8,10 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from mistraltune.serve.outcomes import outcome_of_job
-from mistraltune.serve.processes import read_log
-from mistraltune.serve.records import RECORDS, FileRecord, JobRecord, Status
+from mistraltune.serve.processes import JOB, read_log
+from mistraltune.serve.records import ENDED, RECORDS, FileRecord, JobRecord, Status
 from mistraltune.serve.running import locked
-from mistraltune.serve.store import Store, now
+from mistraltune.serve.store import Store, status_event
 
 
 @dataclass
@@ -66,16 +66,27 @@ def fill(store: Store, data_dir: Path) -> Rebuilt:
 
 
 def add_job(store: Store, job: JobRecord, folder: Path) -> None:
-    """A job as its folder tells it; what its process left knows best whether it has finished."""
+    """A job as its folder tells it; what its process left knows best whether it has finished.
+
+    Its events are those of its log between its beginning and its present status. A log's lines carry no times: all get
+    the time of the last one.
+    """
+    log = folder / f"{JOB}.log"
+    logged_at = int(log.stat().st_mtime) if log.exists() else job.created_at
     outcome = outcome_of_job(job, folder)
     if outcome.status == Status.SUCCESS != job.status:
-        changes = {"status": Status.SUCCESS, "modified_at": now(), "process": None, **outcome.changes}
+        changes = {"status": Status.SUCCESS, "modified_at": logged_at, "process": None, **outcome.changes}
         job = job.model_copy(update=changes)
-    store.add_job(job)
+    if job.status in ENDED:  # a copied folder has a younger log
+        logged_at = min(logged_at, job.modified_at)
+    events = [(job.created_at, status_event(Status.QUEUED))]
     offset = 0
     while True:
-        events, end = read_log(folder, offset=offset)
+        logged, end = read_log(folder, offset=offset)
         if end == offset:
-            return
-        store.add_events(job.id, [(event.pop("event"), event) for event in events], log_offset=end)
+            break
+        events += [(logged_at, (event.pop("event"), event)) for event in logged]
         offset = end
+    if job.status != Status.QUEUED:
+        events.append((max(job.modified_at, logged_at), status_event(job.status)))
+    store.restore_job(job, events, log_offset=offset)

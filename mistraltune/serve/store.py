@@ -187,6 +187,17 @@ class Store:
             append(connection, record.id, [status_event(record.status), *events])
         self.copy(record)
 
+    def restore_job(self, record: JobRecord, events: Sequence[tuple[int, NewEvent]], *, log_offset: int) -> None:
+        """Remember a job again as its folder tells it, with events and their times."""
+        values = (record.id, record.created_at, record.status, log_offset, record.model_dump_json())
+        with self._transaction() as connection:
+            connection.execute(
+                "INSERT INTO jobs (id, created_at, status, log_offset, document) VALUES (?, ?, ?, ?, ?)", values
+            )
+            for at, event in events:
+                append(connection, record.id, [event], at=at)
+        self.copy(record)
+
     def find_job(self, job_id: str, kind: type[Kind]) -> Kind | None:
         """The job of that id, if it is of that kind."""
         rows = self._rows("SELECT document FROM jobs WHERE id = ?", job_id)
@@ -285,10 +296,10 @@ class Store:
             connection.execute("INSERT OR REPLACE INTO replies VALUES (?, ?, ?, ?)", (key, at, *reply))
 
 
-def append(connection: sqlite3.Connection, job_id: str, events: Sequence[NewEvent]) -> None:
-    """Number and store events."""
+def append(connection: sqlite3.Connection, job_id: str, events: Sequence[NewEvent], *, at: int | None = None) -> None:
+    """Number and store events; they happened now, or at a time that is known."""
     (last,) = connection.execute("SELECT COALESCE(MAX(seq), 0) FROM events WHERE job_id = ?", (job_id,)).fetchone()
-    at = now()
+    at = now() if at is None else at
     rows = [(job_id, last + place, at, name, json.dumps(data)) for place, (name, data) in enumerate(events, start=1)]
     connection.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?)", rows)
 

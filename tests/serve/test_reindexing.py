@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -82,7 +83,33 @@ def test_every_job_is_there_again_as_it_was(filled: Store, kind: str) -> None:
     assert again.jobs(JobRecord) == jobs[::-1]
     for number, job in enumerate(jobs):
         told = again.events(job.id)
-        assert [event.name for event in told] == ["status-updated", *["progress"] * (number % 4), "log"]
+        assert told[0].data == {"status": "QUEUED"}
+        ends = [] if job.status == Status.QUEUED else ["status-updated"]
+        assert [event.name for event in told] == ["status-updated", *["progress"] * (number % 4), "log", *ends]
+        assert [event.seq for event in told] == list(range(1, len(told) + 1))
+        if ends:
+            assert told[-1].data == {"status": job.status}
+    again.close()
+
+
+@pytest.mark.parametrize(("logged_at", "told_at"), [(1500, 1500), (2_000_000_000, 1800)])
+def test_events_keep_the_times_that_the_folder_knows(tmp_path: Path, logged_at: int, told_at: int) -> None:
+    """Where the folder was copied, its log is younger than the job's end."""
+    store = Store(tmp_path)
+    job = a_job(2).model_copy(update={"created_at": 1000, "modified_at": 1800, "status": Status.FAILED})
+    store.add_job(job)
+    store.close()
+    log = tmp_path / "jobs" / job.id / "job.log"
+    log.write_text('{"event": "progress", "done": 1, "total": 3}\n')
+    os.utime(log, (logged_at, logged_at))
+    rebuild(tmp_path)
+    again = Store(tmp_path)
+    told = again.events(job.id)
+    assert [(event.created_at, event.name) for event in told] == [
+        (1000, "status-updated"),
+        (told_at, "progress"),
+        (1800, "status-updated"),
+    ]
     again.close()
 
 
