@@ -142,8 +142,11 @@ class RunProgress:
     def update_bar(self, step: int) -> None:
         """Redraw the bar with the newest figures."""
         if self._bar and self._task is not None:
+            reached = max(step, self._bar.tasks[0].completed)  # figures of steps that were passed may come late
             self._bar.update(
-                self._task, completed=step, figures=f"{join_figures(self.figures)} {sparkline(self.losses, width=20)}"
+                self._task,
+                completed=reached,
+                figures=f"{join_figures(self.figures)} {sparkline(self.losses, width=20)}",
             )
 
     def stop_bar(self) -> None:

@@ -46,12 +46,20 @@ class BusyError(TemporaryError):
     Attributes:
         status: The HTTP status; None where no whole answer came.
         retry_after: The header of that name, as it came.
+        is_unserved: Whether nothing listens at an address of this machine.
     """
 
     def __init__(
-        self, message: str, *, status: int | None = None, retry_after: str | None = None, hint: str = RERUN
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        retry_after: str | None = None,
+        hint: str = RERUN,
+        is_unserved: bool = False,
     ) -> None:
         super().__init__(message, hint=hint)
+        self.is_unserved = is_unserved
         self.status = status
         self.retry_after = retry_after
 
@@ -183,8 +191,12 @@ def understanding(endpoint: Endpoint) -> Iterator[None]:
     except (httpx2.TransportError, httpx2.StreamError, sdk_errors.NoResponseError) as error:
         reason = plain(str(error)) or type(error).__name__
         is_unserved = isinstance(error, httpx2.ConnectError) and endpoint.is_loopback
-        hint = f"is `mistraltune serve`, or what else is to answer there, running? {RERUN}" if is_unserved else RERUN
-        raise BusyError(f"{endpoint.url} cannot be reached: {reason}", hint=hint) from error
+        start = f"start `mistraltune serve`, or what else is to answer there; then {RERUN}"
+        raise BusyError(
+            f"{endpoint.url} cannot be reached: {reason}",
+            hint=start if is_unserved else RERUN,
+            is_unserved=is_unserved,
+        ) from error
     except sdk_errors.MistralError as error:  # of another shape, as `refuse_failure` has raised for every failure
         raise BadResponseError(bad_shape(endpoint, error.raw_response) + request_id(error.raw_response)) from error
     except (ValidationError, json.JSONDecodeError, UnicodeDecodeError) as error:  # of a stream's piece

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import random
+import threading
 import time
 from collections.abc import Callable
+from copy import copy
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Protocol, TypeVar
@@ -28,6 +30,12 @@ PATIENCE = 300.0
 
 GLANCE = 0.1
 """Seconds between two looks whether to stop, while waiting."""
+
+UNSERVED_PATIENCE = 10.0
+"""Likewise, where nothing listens on this machine and nothing has answered yet: enough for one being started."""
+
+UNSERVED_WAIT = 1.0
+"""Longest wait then."""
 
 WORTH_TELLING = 2.0
 """Seconds of a wait that somebody should hear of."""
@@ -68,6 +76,27 @@ class SystemClock:
 SYSTEM_CLOCK = SystemClock()
 
 
+class Line:
+    """What all the requests to an API know of it, from whatever thread.
+
+    Attributes:
+        has_answered: Whether anything ever came.
+    """
+
+    def __init__(self) -> None:
+        self.has_answered = False
+        self._told_until = -math.inf
+        self._telling = threading.Lock()
+
+    def claim_note(self, *, now: float, until: float) -> bool:
+        """Whether the caller is the one to tell of a wait: others are not, until it is over."""
+        with self._telling:
+            if now < self._told_until:
+                return False
+            self._told_until = until
+            return True
+
+
 class Retrier:
     """Tries again what failed for a while: full jitter from 1 to 60 s, or as long as the server says.
 
@@ -92,17 +121,14 @@ class Retrier:
         self.patience = patience
         self.on_wait = on_wait
         self.should_stop = should_stop
+        self.line = Line()
         self._random = random.Random(seed)  # noqa: S311 - jitter
 
     def with_patience(self, seconds: float) -> Retrier:
-        """The same with another patience."""
-        return Retrier(
-            self.clock,
-            patience=seconds,
-            seed=self._random.getrandbits(32),
-            on_wait=self.on_wait,
-            should_stop=self.should_stop,
-        )
+        """The same, on the same line, with another patience."""
+        other = copy(self)
+        other.patience = seconds
+        return other
 
     def __call__(self, attempt: Callable[[], T]) -> T:
         """What `attempt` returns, as soon as it does.
@@ -126,30 +152,33 @@ class Retrier:
             TemporaryError: As of a call.
             BadResponseError: `make` got an answer that cannot be read, and made nothing.
         """
-        deadline = self.clock.monotonic() + self.patience
+        began = self.clock.monotonic()
         num_failed = 0
         while (found := look()) is None:
             try:
-                return make()
+                made = make()
+                self.line.has_answered = True
+                return made
             except BadResponseError:
                 if (found := look()) is None:
                     raise
                 return found
             except BusyError as error:
-                self.pause(error, num_failed, deadline=deadline)
+                self.line.has_answered |= error.status is not None
+                self.pause(error, num_failed, began=began)
                 num_failed += 1
         return found
 
-    def pause(self, error: BusyError, number: int, *, deadline: float) -> None:
+    def pause(self, error: BusyError, number: int, *, began: float) -> None:
         """Wait before the next try.
 
         Args:
             error: What the last try met.
             number: How many tries failed before it.
-            deadline: By `clock.monotonic`.
+            began: When the first was made, by `clock.monotonic`.
 
         Raises:
-            TemporaryError: `deadline` would pass, or the server asks for too long a pause.
+            TemporaryError: Patience would end, or the server asks for too long a pause.
             Stopped: `should_stop` said so meanwhile.
         """
         wanted = parse_retry_after(error.retry_after, self.clock)
@@ -159,10 +188,17 @@ class Retrier:
                 hint="run the same command then",
             ) from error
         seconds = wanted if wanted is not None else self.jitter(number)
-        if self.clock.monotonic() + seconds > deadline:
+        patience = self.patience
+        is_unserved = error.is_unserved and not self.line.has_answered
+        if is_unserved:
+            seconds, patience = min(seconds, UNSERVED_WAIT), min(patience, UNSERVED_PATIENCE)
+        now, deadline = self.clock.monotonic(), began + patience
+        if now + seconds > deadline:
             tries = "1 try" if number == 0 else f"{number + 1} tries"
             raise TemporaryError(f"{error.message} (after {tries})", hint=error.hint) from error
-        if seconds > WORTH_TELLING:
+        if is_unserved and self.line.claim_note(now=now, until=deadline):
+            self.on_wait(f"{error.message}; trying again for {patience:.0f} s")
+        elif seconds > WORTH_TELLING and self.line.claim_note(now=now, until=now + seconds):
             self.on_wait(f"{error.message}; trying again in {seconds:.0f} s")
         wait(seconds, self.clock, self.should_stop)
 

@@ -76,6 +76,7 @@ class Watch:
         self._told_events: Counter[str] = Counter()
         self._status: str | None = None
         self._is_unstarted = False
+        self._reached = 0
         self._is_told_to_start = False
 
     def follow(self, should_stop: Callable[[], bool]) -> Job:
@@ -95,7 +96,8 @@ class Watch:
     def _follow(self, should_stop: Callable[[], bool]) -> Job:
         pacer = Pacer(self.client.retry.clock)
         job = look_at(self.client, self.job_id)
-        self.tell("begin", step=self._last_step, num_steps=job.num_steps)
+        self._reached = max(job.last_step, self._last_step)  # what was done before is no measure of the speed
+        self.tell("begin", step=self._reached, num_steps=job.num_steps)
         while True:
             self.tell_news(job)
             if job.has_ended:
@@ -137,10 +139,12 @@ class Watch:
 
     def tell_figures(self, job: Job) -> None:
         """Tell the losses of steps that are new."""
+        if job.last_step > self._reached:  # once a look: the steps between were not made at this moment
+            self._reached = job.last_step
+            self.tell("tick", step=self._reached)
         for checkpoint in job.steps():
             step, figures = checkpoint.step_number, checkpoint.metrics
             if figures.train_loss is not None and self._is_new("step", step):
-                self.tell("tick", step=step)
                 self.tell("step", step=step, loss=figures.train_loss)
             if figures.valid_loss is not None and self._is_new("validation", step):
                 self.tell("validation", step=step, val_loss=figures.valid_loss)

@@ -122,6 +122,11 @@ class Job(Listed):
         plan = self.plan
         return plan.train_tokens / plan.data_tokens if plan.train_tokens and plan.data_tokens else None
 
+    @property
+    def last_step(self) -> int:
+        """The newest step that it has figures of; 0 where it has none."""
+        return max((checkpoint.step_number for checkpoint in self.checkpoints), default=0)
+
     def told_events(self) -> list[Event]:
         """Its events, oldest first; APIs send them in either order, and several of one second."""
         is_newest_first = bool(self.events) and self.events[0].created_at > self.events[-1].created_at

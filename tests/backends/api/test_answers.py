@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -11,8 +12,9 @@ from typing import Any
 
 import pytest
 from faulty_api import KEY, Call, FakeClock, Fault, FaultyApi, faulty_api, write_endpoints
+from rich.console import Console
 
-from mistraltune.backends.api.answers import BadResponseError, RefusedError, plain
+from mistraltune.backends.api.answers import BadResponseError, BusyError, RefusedError, plain
 from mistraltune.backends.api.client import MAX_PAGES, ApiClient
 from mistraltune.backends.api.connection import MAX_BODY_BYTES, Patience
 from mistraltune.backends.api.endpoints import Endpoint, find_endpoint
@@ -20,6 +22,7 @@ from mistraltune.backends.api.launching import start_once
 from mistraltune.backends.api.retrying import Retrier, parse_retry_after
 from mistraltune.backends.api.watching import Watch, describe_events
 from mistraltune.backends.api.wire import Event, Job
+from mistraltune.cli.progress import RunProgress
 from mistraltune.errors import ApiError, MistralTuneError, RemoteJobError, Stopped, TemporaryError
 
 QUICK = Patience(connect=5, read=0.3, whole=1)
@@ -399,12 +402,83 @@ def test_a_job_that_somebody_else_starts_meanwhile_is_started(api: FaultyApi, cl
     assert start_once(client, "job-0").status == "RUNNING"
 
 
+def test_a_watch_counts_from_the_step_at_which_it_came(
+    api: FaultyApi, client: ApiClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = iter([500, 502, 504, 506])
+
+    def schedule(call: Call) -> Fault:
+        reached = next(looks)
+        steps = [{"step_number": step, "metrics": {"train_loss": 1.0}} for step in range(1, reached + 1)]
+        status = "SUCCESS" if reached == 506 else "RUNNING"
+        job = {"id": "job-0", "status": status, "hyperparameters": {"training_steps": 1000}, "checkpoints": steps}
+        return Fault("body", body=json.dumps(job).encode())
+
+    terminal = Console(file=io.StringIO(), force_terminal=True, get_time=api.clock.monotonic)
+    monkeypatch.setattr("mistraltune.cli.progress.stderr", lambda: terminal)
+    api.schedule = schedule
+    events: list[dict[str, Any]] = []
+    speeds: list[float | None] = []
+
+    def tell(event: str, **fields: Any) -> None:
+        events.append({"event": event, **fields})
+        if event == "end":
+            assert progress._bar
+            speeds.append(progress._bar.tasks[0].speed)
+        progress(events[-1])
+
+    with RunProgress() as progress:
+        Watch(client, "job-0", tell=tell).follow(lambda: False)
+    assert events[0] == {"event": "begin", "step": 500, "num_steps": 1000}
+    assert [event["step"] for event in events if event["event"] == "tick"] == [502, 504, 506]
+    assert [event["step"] for event in events if event["event"] == "step"] == list(range(1, 507))
+    assert speeds == [pytest.approx(1, rel=0.1)]  # two steps in two seconds
+
+
 def test_a_note_of_an_event_is_told_as_its_text() -> None:
     events = [
         Event(name="note", created_at=0, data={"text": "resumed"}),
         Event(name="note", created_at=0, data={"text": "a", "more": 1}),
     ]
     assert list(describe_events(events)) == ["00:00:00 note: resumed", '00:00:00 note: {"text": "a", "more": 1}']
+
+
+def test_where_nothing_listens_nobody_waits_for_long_unless_it_has_answered_before(tmp_path: Path) -> None:
+    clock = FakeClock()
+    told: list[str] = []
+    with faulty_api(clock) as served:
+        served.schedule = always(JOB)
+        nobody = Retrier(clock, seed=1, on_wait=told.append)
+        somebody = Retrier(clock, seed=1)
+        client = ApiClient(Endpoint("lab", served.url, None), retry=somebody, patience=QUICK)
+        client.job("job-0")
+        client.close()
+    for retry, shortest, longest in ((nobody, 8, 10), (somebody.with_patience(1800), 1700, 1800)):
+        began = clock.monotonic()
+        client = ApiClient(Endpoint("lab", served.url, None), retry=retry, patience=QUICK)
+        with pytest.raises(TemporaryError, match="cannot be reached") as ended:
+            client.job("job-0")
+        client.close()
+        assert ended.value.exit_code == 5
+        assert ended.value.hint.startswith("start `mistraltune serve`")
+        assert shortest <= clock.monotonic() - began <= longest
+    (only,) = told
+    assert only.endswith("; trying again for 10 s")
+
+
+def test_of_many_requests_that_wait_one_is_told_of(api: FaultyApi, client: ApiClient) -> None:
+    told: list[str] = []
+    client.retry.on_wait = told.append
+    error = BusyError("busy", status=503, retry_after="60")
+    client.retry.should_stop = lambda: True  # so that no time passes
+    for _ in range(8):
+        with pytest.raises(Stopped):
+            client.retry.pause(error, 0, began=api.clock.monotonic())
+    assert told == ["busy; trying again in 60 s"]
+    api.clock.at += 60
+    with pytest.raises(Stopped):
+        client.retry.pause(error, 0, began=api.clock.monotonic())
+    assert len(told) == 2
 
 
 def test_longer_waits_are_told(api: FaultyApi, client: ApiClient) -> None:

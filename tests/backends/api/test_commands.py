@@ -142,7 +142,8 @@ def test_an_api_that_nobody_serves_is_exit_5_and_told_while_it_is_tried(at_lab: 
     done = at_lab("jobs", "list", "--endpoint", "lab")
     assert done.returncode == 5
     assert "cannot be reached" in done.stderr
-    assert "running? the same command may be run again" in done.stderr
+    assert done.stderr.count("; trying again for 10 s\n") == 1
+    assert "hint: start `mistraltune serve`, or what else is to answer there" in done.stderr
 
 
 # Models behind endpoints
