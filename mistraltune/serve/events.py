@@ -22,6 +22,7 @@ from mistraltune.serve.records import (
     JobRecord,
     TrainingRecord,
 )
+from mistraltune.serve.refusals import Refusal, unknown
 from mistraltune.serve.store import Store
 
 PAGE_SIZE = 200
@@ -29,7 +30,7 @@ PAUSE_SECONDS = 0.2
 SEND_SECONDS = 10.0
 """A reader that takes longer than this for one event is dropped."""
 
-DONE, NO_JOB, TOO_MANY, TOO_SLOW = 1000, 1008, 1013, 1008
+DONE, TOO_SLOW = 1000, 1008
 
 
 PLACES: dict[type[JobRecord], str] = {
@@ -69,11 +70,9 @@ def follower(
     async def follow(socket: WebSocket, job_id: str, after: Annotated[int, Query(ge=0, le=2**62)] = 0) -> None:
         """Send the events behind number `after`, those to come too, until the job ends."""
         if await run_in_threadpool(store.find_job, job_id, kind) is None:
-            await socket.close(NO_JOB)
-            return
+            raise unknown("job", job_id)
         if sockets.num_open >= sockets.limit:
-            await socket.close(TOO_MANY)
-            return
+            raise Refusal(429, f"{sockets.limit} WebSockets are open; close one", headers={"Retry-After": "10"})
         sockets.num_open += 1
         try:
             await socket.accept()

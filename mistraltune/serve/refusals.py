@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NotRequired
 
 from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
+from fastapi.exceptions import RequestValidationError, WebSocketRequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Receive, Scope, Send
 from typing_extensions import TypedDict
 
 from mistraltune.errors import LockedError, MistralTuneError, TemporaryError
@@ -92,6 +94,13 @@ class Refusal(Exception):  # noqa: N818 - an answer, not a fault
             body["detail"] = self.details or [problem("value_error", self.message)]
         return JSONResponse(body, status_code=self.status, headers=self.headers)
 
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse a request, or the handshake of a WebSocket: by the same answer where the HTTP server can give one."""
+        if scope["type"] == "websocket" and "websocket.http.response" not in scope.get("extensions", {}):
+            await send({"type": "websocket.close", "code": 1008, "reason": self.message})
+        else:
+            await self.response()(scope, receive, send)
+
 
 def problem(kind: str, message: str, *place: str | int, hint: str = "") -> Detail:
     """One entry of a 422's `detail`."""
@@ -144,17 +153,20 @@ def add_refusals(app: FastAPI) -> None:
     """Let every error that can leave a handler become an answer of the one shape."""
 
     @app.exception_handler(Refusal)
-    async def refuse(request: Request, error: Refusal) -> JSONResponse:
-        return error.response()
+    async def refuse(request: HTTPConnection, error: Refusal) -> ASGIApp:
+        return error.answer
 
     @app.exception_handler(MistralTuneError)
     async def explain(request: Request, error: MistralTuneError) -> JSONResponse:
         return as_refusal(error).response()
 
     @app.exception_handler(RequestValidationError)
-    async def list_problems(request: Request, error: RequestValidationError) -> JSONResponse:
+    @app.exception_handler(WebSocketRequestValidationError)
+    async def list_problems(
+        request: HTTPConnection, error: RequestValidationError | WebSocketRequestValidationError
+    ) -> ASGIApp:
         details = list_details(error.errors())
-        return Refusal(422, summarize(details), details=details).response()
+        return Refusal(422, summarize(details), details=details).answer
 
     @app.exception_handler(HTTPException)
     async def name_status(request: Request, error: HTTPException) -> JSONResponse:

@@ -72,7 +72,7 @@ class Guard:
             return
 
         async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
+            if message["type"] in ("http.response.start", "websocket.http.response.start"):
                 headers = list(message.get("headers", ()))
                 names = {name.lower() for name, _ in headers}
                 message = {**message, "headers": headers + [each for each in HEADERS if each[0] not in names]}
@@ -81,10 +81,8 @@ class Guard:
         refusal = self.refusal(scope)
         if refusal is None:
             await self.app(scope, receive, send_with_headers)
-        elif scope["type"] == "http":
-            await refusal.response()(scope, receive, send_with_headers)
         else:
-            await send({"type": "websocket.close", "code": 1008, "reason": refusal.message})
+            await refusal.answer(scope, receive, send_with_headers)
 
     def refusal(self, scope: Scope) -> Refusal | None:
         """Why this request is not answered; None where it is."""

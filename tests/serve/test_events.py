@@ -80,10 +80,13 @@ def enters(stack: ExitStack, server: Serving, job_id: str) -> bool:
 def test_a_stranger_and_a_client_too_many_are_turned_away(server: Serving) -> None:
     job_id = start_job(server, 100_000)
     url = f"{server.url.replace('http', 'ws')}/v1/fine_tuning/jobs/{job_id}/events/ws"
-    with pytest.raises(InvalidStatus), connect(url, proxy=None):
+    with pytest.raises(InvalidStatus) as stranger, connect(url, proxy=None):
         pass
-    with pytest.raises(InvalidStatus), follow(server, "nowhere"):
+    assert stranger.value.response.status_code == 401
+    with pytest.raises(InvalidStatus) as lost, follow(server, "nowhere"):
         pass
+    assert lost.value.response.status_code == 404
+    assert json.loads(lost.value.response.body)["message"] == "there is no job nowhere"
     with ExitStack() as stack:
         for _ in range(MAX_SOCKETS):
             wait_until(lambda: enters(stack, server, job_id), seconds=10)  # those before may not be forgotten yet

@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 from serving import KEY
-from starlette.testclient import TestClient
+from starlette.testclient import TestClient, WebSocketDenialResponse
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocketDisconnect
 
 from mistraltune.serve.app import create_app, open_server
 from mistraltune.serve.catalogue import make_catalogue
+from mistraltune.serve.refusals import Refusal
 from mistraltune.settings import ServerSettings
 
 JOBS = "/v1/fine_tuning/jobs"
@@ -78,3 +81,32 @@ def test_places_are_named_without_pythons_types(client: TestClient, content: Any
 def test_a_stop_text_of_the_wrong_kind_is_named_so(client: TestClient) -> None:
     told = refused(client, CHAT, model="quickstart", messages=[{"role": "user", "content": "x"}], stop=[""])
     assert told["message"] == "stop.0: String should have at least 1 character"
+
+
+@pytest.mark.parametrize(
+    ("after", "key", "status", "message"),
+    [
+        ("0", "wrong", 401, "the key is missing or wrong"),
+        ("0", KEY, 404, "there is no job nowhere"),
+        ("-1", KEY, 422, "after: Input should be greater than or equal to 0"),
+    ],
+)
+def test_a_websocket_is_refused_in_the_words_of_http(
+    client: TestClient, after: str, key: str, status: int, message: str
+) -> None:
+    headers = {"Authorization": f"Bearer {key}", "Host": "localhost:8000"}
+    place = f"{JOBS}/nowhere/events/ws?after={after}"
+    with pytest.raises(WebSocketDenialResponse) as refusal, client.websocket_connect(place, headers=headers):
+        pass
+    assert refusal.value.status_code == status
+    assert refusal.value.json()["object"] == "error"
+    assert refusal.value.json()["message"].startswith(message)
+
+
+def test_an_http_server_that_cannot_answer_a_handshake_closes_it() -> None:
+    async def plain(scope: Scope, receive: Receive, send: Send) -> None:
+        await Refusal(404, "there is no such job").answer({**scope, "extensions": {}}, receive, send)
+
+    with pytest.raises(WebSocketDisconnect) as refusal, TestClient(plain).websocket_connect("/"):
+        pass
+    assert (refusal.value.code, refusal.value.reason) == (1008, "there is no such job")
