@@ -17,10 +17,10 @@ pytestmark = pytest.mark.timeout(3600)
 RERUN = {
     "data convert": ("data", "convert", "val.jsonl", "made/out.jsonl"),
     "data split": ("data", "split", "train.jsonl", "--out-dir", "made", "--val", "0.2"),
-    "eval": ("eval", "--model", "outputs/run", "--eval-file", "val.jsonl", "--max-new-tokens", "4"),
+    "eval": ("eval", "--model", "outputs/run", "--eval-file", "val.jsonl", "--allow-overlap", "--max-new-tokens", "4"),
     "compare": (
         *("compare", "--base-model", "model", "--fine-tuned-model", "outputs/run"),
-        *("--eval-file", "val.jsonl", "--max-new-tokens", "4", "--output-dir", "made"),
+        *("--eval-file", "val.jsonl", "--allow-overlap", "--max-new-tokens", "4", "--output-dir", "made"),
     ),
 }
 

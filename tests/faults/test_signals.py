@@ -123,12 +123,15 @@ COMMANDS = {
         ("made",),
     ),
     "eval": Command(
-        ("eval", "--model", "outputs/run", "--eval-file", "val.jsonl", "--max-new-tokens", "4"),
+        ("eval", "--model", "outputs/run", "--eval-file", "val.jsonl", "--allow-overlap", "--max-new-tokens", "4"),
         EVALUATION | {"mid-write": Strike(at_path="outputs/run/evals/.")},
         ("outputs/run/evals",),
     ),
     "compare": Command(
-        ("compare", *COMPARED, "--eval-file", "val.jsonl", "--max-new-tokens", "4", "--output-dir", "made"),
+        (
+            *("compare", *COMPARED, "--eval-file", "val.jsonl", "--allow-overlap"),
+            *("--max-new-tokens", "4", "--output-dir", "made"),
+        ),
         EVALUATION | {"mid-write": Strike(at_path="made/.")},
         ("made",),
     ),

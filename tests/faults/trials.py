@@ -233,7 +233,8 @@ class Training:
         """What is wrong when the commands that read runs read `folder`: an undocumented end."""
         # Before there is a directory, its name is that of a model on the Hub, which is out of reach: exit 5.
         is_begun = (folder / "outputs" / "run" / "training_metadata.yaml").exists()
-        evaluate = ("eval", "--model", "outputs/run", "--eval-file", str(self.data / "val.jsonl"), "--limit", "1")
+        rows = ("--eval-file", str(self.data / "val.jsonl"), "--limit", "1", "--allow-overlap")
+        evaluate = ("eval", "--model", "outputs/run", *rows)
         expected = {
             ("runs", "list"): {0},
             ("runs", "list", "--json"): {0},

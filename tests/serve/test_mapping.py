@@ -104,6 +104,7 @@ def test_every_public_name_is_served_and_can_be_replaced(tiny_model: Path) -> No
     assert replaced["mine"].model == "quickstart"
     assert {ref.quantization for ref in replaced.values()} == {"nf4"}
     assert "did you mean open-mistral-7b?" in describe_unknown("open-mistral-7B", list(shipped))
+    assert "no model 'unknown' here. Served: " in describe_unknown("unknown", list(shipped))
 
 
 @pytest.mark.parametrize("status", Status)

@@ -119,6 +119,47 @@ def test_jobs_are_listed_shown_watched_started_and_cancelled(at_lab: CommandLine
     assert "it runs already\n" in started.stderr
 
 
+@pytest.mark.usefixtures("triage_rows")
+@pytest.mark.parametrize("command", ["train", "watch"])
+def test_ctrl_c_before_a_start_says_that_nothing_trains_yet(
+    at_lab: Any, api: FaultyApi, tmp_path: Path, command: str
+) -> None:
+    request = {"model": "m", "training_files": [], "hyperparameters": {}}
+    checked = {"id": "job-0", "status": "VALIDATING"}
+    if command == "train":
+        words, sign = TRAIN, "the API checks the data"
+        api.is_quick = False
+        api.schedule = lambda call: Fault("body", body=json.dumps(checked).encode()) if call.name == "GET job" else None
+    else:
+        words, sign = ("jobs", "watch", "job-0", "--endpoint", "lab"), "it trains once it is started"
+        api.jobs["job-0"] = RemoteJob("job-0", request, 0, 3600, num_looks=2)
+    with subprocess.Popen(
+        [sys.executable, "-m", "mistraltune", *words],
+        cwd=tmp_path,
+        env={**os.environ, **at_lab.env},
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr
+        assert any(sign in line for line in process.stderr)
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGINT
+    assert "error: stopped; job job-0 at lab is not started yet\n" in stderr
+    assert "`mistraltune jobs start job-0 --endpoint lab`" in stderr
+    assert "goes on at" not in stderr
+    assert api.started == []
+
+
+def test_a_job_whose_data_is_being_checked_can_be_started_later(at_lab: CommandLine, api: FaultyApi) -> None:
+    checked = json.dumps({"id": "job-0", "status": "VALIDATING"}).encode()
+    api.schedule = lambda call: Fault("body", body=checked)
+    done = at_lab("jobs", "start", "job-0", "--endpoint", "lab")
+    assert done.returncode == 5
+    assert "job job-0 cannot be started yet: its data is being checked" in done.stderr
+    assert [call.method for call in api.calls] == ["GET"]
+
+
 def test_jobs_and_models_are_shown_to_people(at_lab: CommandLine, api: FaultyApi) -> None:
     request = {"model": "m", "training_files": [], "hyperparameters": {}, "suffix": "s"}
     job = RemoteJob("job-0", request, 0, 0, num_looks=3, queued_seconds=0, started_at=[0.0])
