@@ -219,7 +219,7 @@ def test_no_command_tells_a_secret_however_it_ends(place: Place, command: str) -
 def test_no_file_and_no_child_of_a_training_an_evaluation_and_an_answer_holds_a_secret(place: Place) -> None:
     for command in (
         ("train", "local", *TRAIN, "--set", "training.max_steps=2", "--set", "training.save_steps=1", "--json"),
-        ("eval", "--model", "outputs/run", "--eval-file", "rows.jsonl", "--limit", "2", "--json"),
+        ("eval", "--model", "outputs/run", "--eval-file", "rows.jsonl", "--limit", "2", "--allow-overlap", "--json"),
         ("runs", "show", "outputs/run"),
         ("train", "api", "--train-file", "rows.jsonl", "--endpoint", "works", "--run-id", "by-api", "--json"),
     ):
