@@ -122,13 +122,20 @@ def frontend(session: nox.Session) -> None:
         session.run("npm", "run", "types", external=True)
         if before != [path.read_bytes() for path in made]:
             session.error("the console's types were stale: commit what `npm run types` has made of them")
-        for script in ("lint", "typecheck", "test", "build"):
+        for script in ("lint", "typecheck", "test"):
             session.run("npm", "run", script, external=True)
+    # Built as for those who install it: a console that cannot be built fails here, where an install only warns.
+    session.install("--no-deps", "--force-reinstall", *CONSTRAINTS, ".", env=WITH_CONSOLE)
+    if not (folder / "out" / "index.html").is_file():
+        session.error("the console was not built: `npm run build` in frontend/ says why")
     for page, size in sorted(first_loads(folder / "out").items(), key=lambda item: -item[1]):
         session.log(f"{page}: {size / 1000:.0f} kB of JavaScript at first")
         if size > MAX_FIRST_LOAD:
             session.error(f"{page} loads more than {MAX_FIRST_LOAD / 1000:.0f} kB")
-    env = QUIET | {"OMP_NUM_THREADS": "1", "MISTRALTUNE_CHROMIUM": shutil.which("chromium") or ""}
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        session.error("the console's tests need Chromium: apt-get install chromium")
+    env = QUIET | {"OMP_NUM_THREADS": "1", "MISTRALTUNE_CHROMIUM": chromium}
     session.run("pytest", "tests/console", "-n", "2", "--dist", "loadfile", *session.posargs, env=env)
 
 
