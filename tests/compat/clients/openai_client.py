@@ -23,9 +23,11 @@ except openai.NotFoundError as error:
     assert "open-mistral-7b" in str(error)
 else:
     raise AssertionError("an unknown model answered")
+several = client.chat.completions.create(model="open-mistral-7b", messages=messages, n=2, seed=1, max_tokens=4)
+assert [choice.index for choice in several.choices] == [0, 1]
 try:
-    client.chat.completions.create(model="open-mistral-7b", messages=messages, n=2)
+    client.chat.completions.create(model="open-mistral-7b", messages=messages, response_format={"type": "json_object"})
 except openai.UnprocessableEntityError as error:
-    assert "n" in str(error)
+    assert "response_format" in str(error)
 else:
-    raise AssertionError("n=2 was passed over")
+    raise AssertionError("response_format was passed over")
