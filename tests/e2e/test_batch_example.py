@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]  # minutes on two cores, more beside other work
 
 SCRIPT = Path(__file__).parents[2] / "examples" / "batch" / "best_of_six.py"
 

@@ -13,7 +13,7 @@ import pytest
 from faulty_api import write_endpoints
 from serving import KEY, serving
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]  # minutes on two cores, more beside other work
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "support_triage"
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]  # minutes on two cores, more beside other work
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "support_triage"
 TRAIN = ["train", "local", "--config", str(EXAMPLE / "train.yaml"), "--run-id", "triage", "--json"]
