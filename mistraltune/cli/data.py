@@ -136,7 +136,8 @@ def stats(
 ) -> None:
     """Show what files are like: rows, duplicates, tokens, lengths with a histogram, shared rows, steps an epoch.
 
-    Tokens are those of a model or a tokenizer, Tekken's where none is named. Nothing is changed; a file with errors is refused, as by `validate`.
+    Tokens are those of a model or a tokenizer, Tekken's where none is named. Nothing is changed; a file with errors is
+    refused, as by `validate`.
     """
     from dataclasses import asdict
 
