@@ -188,6 +188,11 @@ def check_writable(folder: Path, *, option: str) -> None:
         ) from error
 
 
+def adapter_sha256(folder: Path) -> dict[str, str]:
+    """Hex digests of an adapter's weights and configuration by their names: what it is, wherever it lies."""
+    return {file.name: file_sha256(file) for file in sorted(folder.glob("adapter_*"))}
+
+
 def file_sha256(path: Path) -> str:
     """Hex digest of a file's bytes, read in pieces."""
     with path.open("rb") as file:

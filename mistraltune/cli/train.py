@@ -141,13 +141,7 @@ def local(
             "local",
             files=[config, lora],
             overrides=overrides,
-            options={
-                "model": model,
-                "data.train_file": train_file,
-                "data.val_file": val_file,
-                "output_dir": output_dir,
-                "run_id": run_id,
-            },
+            options=general_options(model, train_file, val_file, output_dir, run_id),
             must_exist=resume,
             allow_changed=allow_changed,
             allow_overlap=allow_overlap,
@@ -178,13 +172,7 @@ def plugin_command(backend: str) -> Callable[..., None]:
             backend,
             files=[config],
             overrides=overrides,
-            options={
-                "model": model,
-                "data.train_file": train_file,
-                "data.val_file": val_file,
-                "output_dir": output_dir,
-                "run_id": run_id,
-            },
+            options=general_options(model, train_file, val_file, output_dir, run_id),
             must_exist=resume,
             allow_changed=allow_changed,
             allow_overlap=allow_overlap,
@@ -193,6 +181,19 @@ def plugin_command(backend: str) -> Callable[..., None]:
         )
 
     return command
+
+
+def general_options(
+    model: str | None, train_file: str | None, val_file: str | None, output_dir: str | None, run_id: str | None
+) -> dict[str, Any]:
+    """The options that every backend has, by the configuration keys that they set; None is not given."""
+    return {
+        "model": model,
+        "data.train_file": train_file,
+        "data.val_file": val_file,
+        "output_dir": output_dir,
+        "run_id": run_id,
+    }
 
 
 def run_backend(

@@ -16,6 +16,7 @@ from mistraltune.cli.train import (
     RunId,
     TrainFile,
     ValFile,
+    general_options,
     run_backend,
 )
 
@@ -80,10 +81,8 @@ def api(
         "api",
         files=[config],
         overrides=overrides,
-        options={
-            "model": model,
-            "data.train_file": train_file,
-            "data.val_file": val_file,
+        options=general_options(model, train_file, val_file, output_dir, run_id)
+        | {
             "training.max_steps": training_steps,
             "training.epochs": epochs,
             "training.learning_rate": learning_rate,
@@ -95,8 +94,6 @@ def api(
             "api.max_cost": max_cost,
             "api.detach": detach or None,
             "api.ignore_limits": ignore_limits or None,
-            "output_dir": output_dir,
-            "run_id": run_id,
         },
         must_exist=resume,
         allow_changed=allow_changed,

@@ -19,7 +19,7 @@ from mistraltune.evaluation.options import JudgeOptions, open_evaluator
 from mistraltune.evaluation.rows import LazyRows
 from mistraltune.evaluation.turns import TurnRows
 from mistraltune.interfaces import Sampling
-from mistraltune.publishing import check_writable, file_sha256, publish_file, publish_json
+from mistraltune.publishing import adapter_sha256, check_writable, publish_file, publish_json
 from mistraltune.registry import get_backend
 from mistraltune.results import EvalReport, ModelRef, Prediction
 from mistraltune.runs import is_run_dir
@@ -153,7 +153,7 @@ def model_identity(ref: ModelRef) -> dict[str, Any]:
     identity = ref.model_dump(exclude={"adapter", "revision"})
     identity["revision"] = get_backend(ref.backend).revision(ref)
     if ref.adapter:
-        identity["adapter"] = {file.name: file_sha256(file) for file in sorted(Path(ref.adapter).glob("adapter_*"))}
+        identity["adapter"] = adapter_sha256(Path(ref.adapter))
     return identity
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from mistraltune import __version__
 from mistraltune.errors import ConfigError
 from mistraltune.identity import differing_fields
-from mistraltune.publishing import check_writable, file_sha256
+from mistraltune.publishing import adapter_sha256, check_writable
 from mistraltune.registry import get_backend
 from mistraltune.results import ModelRef
 from mistraltune.runs import is_run_dir
@@ -32,7 +32,7 @@ def source_identity(ref: ModelRef) -> dict[str, Any]:
     }
     if ref.adapter:
         folder = Path(ref.adapter)
-        identity["adapter"] = {file.name: file_sha256(file) for file in sorted(folder.glob("adapter_*"))}
+        identity["adapter"] = adapter_sha256(folder)
         identity["run_id"] = folder.resolve().name if is_run_dir(folder) else None
     return identity
 
