@@ -10,7 +10,7 @@ const side = (exact: number) => ({
   sampling: {},
 });
 
-it("metrics with an interval come first", () => {
+it("scores come first", () => {
   expect(metricsOf(side(0.5)).map((line) => line.name)).toEqual(["exact_match", "tokens_per_second"]);
 });
 

@@ -4,7 +4,7 @@ type Figures = NonNullable<Evaluation["figures"]>;
 type ComparisonFigures = NonNullable<Comparison["figures"]>;
 type Difference = ComparisonFigures["differences"][string];
 
-/** A metric of one model with its 95 % interval, if it is a mean over rows. */
+/** A metric of one model with its 95 % interval, if it is a mean over enough rows. */
 export interface MetricLine {
   name: string;
   value: number;
@@ -64,10 +64,10 @@ export interface DifferenceLine {
   isScore: boolean;
 }
 
-/** The metrics of a model, those with an interval first. */
+/** The metrics of a model, the scores first. */
 export function metricsOf(figures: Figures): MetricLine[] {
   const lines = Object.entries(figures.metrics).map(([name, value]) => ({ name, value, interval: figures.intervals[name] ?? null }));
-  return lines.sort((a, b) => Number(b.interval !== null) - Number(a.interval !== null));
+  return lines.sort((a, b) => Number(isScore(b.name)) - Number(isScore(a.name)));
 }
 
 /** The metrics that both models have, side by side. */
