@@ -117,7 +117,7 @@ def mistral_common(tokenizer: str, path: Path) -> Figures:
 def mistraltune(tokenizer: str, path: Path) -> Figures:
     """What `train` does before its first step."""
     from mistraltune.data import fitting
-    from mistraltune.data.reading import ConversationFile
+    from mistraltune.data.conversation_file import ConversationFile
     from mistraltune.data.rendering import MistralRenderer
 
     open_renderer = partial(MistralRenderer.from_name, tokenizer)

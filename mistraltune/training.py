@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from mistraltune.config import TrainConfig
+from mistraltune.data.conversation_file import ConversationFile
 from mistraltune.data.fitting import Fitted, Reopening, fit
 from mistraltune.data.overlap import SharedRows, find_overlap
-from mistraltune.data.reading import ConversationFile
 from mistraltune.errors import ConfigError, DataError, Stopped
 from mistraltune.interfaces import Backend, Renderer, Trainer
 from mistraltune.provenance import describe_origin, library_majors

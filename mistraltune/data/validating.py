@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mistraltune.data.checking import RowFormat, row_format
+from mistraltune.data.conversation_file import ConversationFile
 from mistraltune.data.findings import Finding, Findings
-from mistraltune.data.reading import ConversationFile, checked_rows, display_name
+from mistraltune.data.lines import display_name
+from mistraltune.data.reading import checked_rows
 from mistraltune.errors import DataError
 
 if TYPE_CHECKING:

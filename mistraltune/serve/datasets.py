@@ -17,11 +17,11 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query
 from pydantic import Field
 
+from mistraltune.data.conversation_file import ConversationFile
 from mistraltune.data.converting import convert_file
 from mistraltune.data.fitting import Reopening
 from mistraltune.data.lines import display_name
 from mistraltune.data.near_duplicates import NearPair, near_pairs
-from mistraltune.data.reading import ConversationFile
 from mistraltune.data.rendered import RowError
 from mistraltune.data.splitting import split_file
 from mistraltune.data.statistics import DataStatistics, describe

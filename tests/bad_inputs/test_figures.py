@@ -16,8 +16,8 @@ import pytest
 
 from mistraltune.backends.local import LocalBackend
 from mistraltune.backends.local.batching import ConversationCollator
+from mistraltune.data.conversation_file import ConversationFile
 from mistraltune.data.fitting import fit
-from mistraltune.data.reading import ConversationFile
 from mistraltune.data.rendering import MistralRenderer
 from mistraltune.data.validating import check_files
 from mistraltune.errors import DataError

@@ -18,8 +18,8 @@ from mistral_common.tokens.tokenizers.mistral import MistralTokenizer
 
 from mistraltune.data.checking import parse_row
 from mistraltune.data.conversation import Conversation, Message, ToolCall, ask
+from mistraltune.data.conversation_file import ConversationFile
 from mistraltune.data.converting import convert_file
-from mistraltune.data.reading import ConversationFile
 from mistraltune.data.rendered import RowError, turn_starts
 from mistraltune.data.rendering import TOKENIZER_NAMES, MistralRenderer
 from mistraltune.errors import ConfigError

@@ -18,8 +18,8 @@ import pytest
 
 from mistraltune.data import spreading
 from mistraltune.data.conversation import Conversation
+from mistraltune.data.conversation_file import ConversationFile
 from mistraltune.data.fitting import OnTooLong, Reopening, fit
-from mistraltune.data.reading import ConversationFile
 from mistraltune.data.rendered import Rendered
 from mistraltune.data.rendering import MistralRenderer
 from mistraltune.data.spreading import num_cores, spread
