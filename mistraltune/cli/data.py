@@ -143,8 +143,8 @@ def stats(
 
     from mistraltune.cli.counting import CountingProgress
     from mistraltune.data.conversation_file import ConversationFile
-    from mistraltune.data.fitting import Reopening
     from mistraltune.data.lines import display_name
+    from mistraltune.data.reopening import Reopening
     from mistraltune.data.statistics import describe, overlaps
 
     open_renderer = renderer_opener(model, tokenizer)

@@ -19,10 +19,10 @@ from pydantic import Field
 
 from mistraltune.data.conversation_file import ConversationFile
 from mistraltune.data.converting import convert_file
-from mistraltune.data.fitting import Reopening
 from mistraltune.data.lines import display_name
 from mistraltune.data.near_duplicates import NearPair, near_pairs
 from mistraltune.data.rendered import RowError
+from mistraltune.data.reopening import Reopening
 from mistraltune.data.splitting import split_file
 from mistraltune.data.statistics import DataStatistics, describe
 from mistraltune.data.validating import FileReport, check_files
