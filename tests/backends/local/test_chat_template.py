@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from speakers import assistant, row, user
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
@@ -76,18 +77,6 @@ def llama_tokenizer() -> PreTrainedTokenizerFast:
 @pytest.fixture(scope="module")
 def renderer() -> ChatTemplateRenderer:
     return ChatTemplateRenderer(chatml_tokenizer())
-
-
-def user(content: str) -> Message:
-    return Message(role="user", content=content)
-
-
-def assistant(content: str, *calls: ToolCall, weight: int = 1) -> Message:
-    return Message(role="assistant", content=content, tool_calls=calls, weight=weight)
-
-
-def row(*messages: Message, tools: tuple[dict[str, Any], ...] = ()) -> Conversation:
-    return Conversation(messages, tools=tools, source="train.jsonl:7")
 
 
 def as_dicts(conversation: Conversation) -> list[dict[str, str]]:
