@@ -91,7 +91,7 @@ def transformers_ids(renderer: ChatTemplateRenderer, conversation: Conversation,
 def draw(renderer: ChatTemplateRenderer, conversation: Conversation) -> str:
     """The sequence with trained text in ⟦⟧ and control tokens in «»."""
     [rendered] = renderer.render(conversation)
-    control = set(renderer._control_ids.values())
+    control = set(renderer._scripts.control_ids.values())
     drawn = ""
     was_trained = False
     tokens = zip(rendered.loss_mask, rendered.token_ids, strict=True)
@@ -197,7 +197,7 @@ def test_rendering_equals_transformers_and_trains_what_the_assistant_says(conver
     trained = renderer.decode(list(compress(rendered.token_ids, rendered.loss_mask)), skip_special_tokens=False)
     said = [message for message in conversation.messages if message.role == "assistant" and message.weight]
     assert trained == "".join(f"{message.content}<|im_end|>" for message in said)
-    num_control = sum(token in renderer._control_ids.values() for token in rendered.token_ids)
+    num_control = sum(token in renderer._scripts.control_ids.values() for token in rendered.token_ids)
     has_system = conversation.messages[0].role == "system"
     assert num_control == 2 * (len(conversation.messages) + (not has_system))
 
@@ -381,7 +381,7 @@ def test_tools_and_calls_are_rendered_trained_and_parsed() -> None:
 
 
 def test_a_call_that_cannot_be_read_stays_in_the_text(renderer) -> None:
-    token_ids = renderer._encode("<tool_call>{broken}</tool_call>")
+    token_ids = renderer._scripts.encode("<tool_call>{broken}</tool_call>")
     assert renderer.parse(token_ids) == ("<tool_call>{broken}</tool_call>", ())
 
 
