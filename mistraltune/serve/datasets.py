@@ -68,7 +68,7 @@ class Datasets:
         Raises:
             Refusal: 404, there is no such model.
         """
-        ref = base_of(self.models.find(model))
+        ref = self.models.find(model).base
         open_this = partial(open_renderer, ref)
 
         def find_out() -> DataStatistics:
@@ -154,13 +154,7 @@ class Datasets:
         Raises:
             MistralTuneError: The model is not to be had.
         """
-        base = base_of(ref)
-        return self._studies.get(("renderer", base.model_dump_json()), lambda: open_renderer(base))
-
-
-def base_of(ref: ModelRef) -> ModelRef:
-    """The model without its adapter: both read the same tokens."""
-    return ref.model_copy(update={"adapter": None})
+        return self._studies.get(("renderer", ref.base.model_dump_json()), lambda: open_renderer(ref.base))
 
 
 def dataset_routes(datasets: Datasets) -> APIRouter:
