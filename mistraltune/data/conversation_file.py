@@ -11,13 +11,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 from mistraltune.data.checking import RowFormat, parse_row, row_format, row_problems
 from mistraltune.data.conversation import Conversation
 from mistraltune.data.findings import Finding, Findings, refuse_errors
 from mistraltune.data.lines import MAX_LINE_BYTES, Digest, FileState, display_name, open_data
 from mistraltune.data.reading import Row, checked_rows, parse_line, read_rows
+from mistraltune.data.row_view import RowView
 from mistraltune.data.strict_json import LineError, decode
 from mistraltune.errors import DataError
 
@@ -49,7 +50,7 @@ class RowIndex:
         return row + 1 + bisect_right(self.gaps, row)
 
 
-class ConversationFile(Sequence[Conversation]):
+class ConversationFile(RowView):
     """The conversations of a JSON Lines file, parsed when they are asked for.
 
     Memory holds 8 bytes a row, whatever the rows weigh. Pickled or forked copies open the file for themselves.
@@ -128,22 +129,15 @@ class ConversationFile(Sequence[Conversation]):
         value: dict[str, Any] = parse_line(decode(self._read(self._index.span(row))))
         return value
 
-    @overload
-    def __getitem__(self, index: int) -> Conversation: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Conversation]: ...
-    def __getitem__(self, index: int | slice) -> Conversation | list[Conversation]:
-        """The conversation of one row, or of several.
+    def at(self, position: int) -> Conversation:
+        """The conversation of row `position`, counted from 0.
 
         Raises:
-            DataError: The file has changed since it was opened.
+            DataError: The file has changed since it was opened, or was not checked and the row is refused.
         """
-        if isinstance(index, slice):
-            return [self[row] for row in range(*index.indices(len(self)))]
-        row = range(len(self))[index]
-        line = self.line_number(row)
+        line = self.line_number(position)
         name = display_name(self.path)
-        value = self.value(row)
+        value = self.value(position)
         if not self._is_checked:
             refuse_errors(Finding(name, line, *problem) for problem in row_problems(value))
         return parse_row(value, f"{name}:{line}")

@@ -5,15 +5,15 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from itertools import cycle, islice
-from typing import overload
 
 from mistraltune.data.conversation import Conversation
 from mistraltune.data.measuring import Rules, TokenStatistics, measure
 from mistraltune.data.reopening import Render, Reopening
+from mistraltune.data.row_view import RowView
 from mistraltune.data.truncating import without_oldest_turns
 
 
-class Fitted(Sequence[Conversation]):
+class Fitted(RowView):
     """The rows of a data set that are left, truncated where they must be; read anew each time, never held.
 
     Args:
@@ -28,14 +28,8 @@ class Fitted(Sequence[Conversation]):
     def __len__(self) -> int:
         return self.measured.num_kept
 
-    @overload
-    def __getitem__(self, index: int) -> Conversation: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Conversation]: ...
-    def __getitem__(self, index: int | slice) -> Conversation | list[Conversation]:
-        if isinstance(index, slice):
-            return [self[position] for position in range(len(self))[index]]
-        position = range(len(self))[index]
+    def at(self, position: int) -> Conversation:
+        """The row that is left at `position`, truncated where it must be."""
         row = position if self.measured.kept is None else self.measured.kept[position]
         return self._fit(row, self.conversations[row])
 
