@@ -14,6 +14,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
 from mistraltune.backends.local.chat_template import ChatTemplateRenderer
+from mistraltune.backends.local.template_script import ScriptTokenizer
 from mistraltune.data.conversation import Conversation, Message, ToolCall, ask
 from mistraltune.data.rendered import Rendered, RowError
 from mistraltune.data.rendering import MistralRenderer
@@ -220,14 +221,14 @@ SHARED = ChatTemplateRenderer(chatml_tokenizer())
 def test_a_long_chat_is_tokenised_about_once(renderer, monkeypatch) -> None:
     conversation = row(*[user("What is the capital of France?"), assistant("The capital of France is Paris.")] * 100)
     num_characters = 0
-    encode = ChatTemplateRenderer._encode
+    encode = ScriptTokenizer.encode
 
     def counting(self, text: str) -> list[int]:
         nonlocal num_characters
         num_characters += len(text)
         return encode(self, text)
 
-    monkeypatch.setattr(ChatTemplateRenderer, "_encode", counting)
+    monkeypatch.setattr(ScriptTokenizer, "encode", counting)
     [rendered] = renderer.render(conversation)
     assert num_characters < 1.5 * len(renderer.decode(rendered.token_ids, skip_special_tokens=False))
 
