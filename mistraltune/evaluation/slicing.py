@@ -8,9 +8,9 @@ from collections.abc import Collection, Sequence
 from contextlib import suppress
 from typing import Any
 
+from mistraltune.data.conversation_file import ConversationFile
 from mistraltune.data.findings import excerpt
 from mistraltune.data.lines import display_name
-from mistraltune.data.reading import ConversationFile
 from mistraltune.errors import ConfigError
 from mistraltune.evaluation.corpus_scores import corpus_scores_of
 from mistraltune.evaluation.summarising import differences, summarise

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from fastapi import APIRouter
 
+from mistraltune.data.conversation_file import ConversationFile
 from mistraltune.data.lines import display_name
-from mistraltune.data.reading import ConversationFile
 from mistraltune.errors import ConfigError
 from mistraltune.evaluation.slicing import group_rows, grouping_fields
 from mistraltune.results import Result

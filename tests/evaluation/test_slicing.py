@@ -5,7 +5,7 @@ import json
 import pytest
 from scripted import register, write_script
 
-from mistraltune.data.reading import ConversationFile
+from mistraltune.data.conversation_file import ConversationFile
 from mistraltune.errors import ConfigError
 from mistraltune.evaluation.options import JudgeOptions
 from mistraltune.evaluation.running import compare_models, evaluate_model
