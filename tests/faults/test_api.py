@@ -15,7 +15,9 @@ from queue import SimpleQueue
 from typing import Any
 
 import pytest
-from faulty_api import KEY, Call, FakeClock, Fault, FaultyApi, RemoteJob, faulty_api, write_endpoints
+from clocks import FakeClock
+from faulty_api import KEY, faulty_api, write_endpoints
+from remote_jobs import Call, Fault, FaultyApi, RemoteJob
 from strikes import Strike
 from tallying import Tally
 from trained_by_api import QUICK, train

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from clocks import FakeClock
 from faulty_api import KEY as LAB_KEY
-from faulty_api import FakeClock, FaultyApi, faulty_api, write_endpoints
+from faulty_api import faulty_api, write_endpoints
+from remote_jobs import FaultyApi
 from serving import KEY, Serving, serving
 
 

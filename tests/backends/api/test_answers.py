@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from faulty_api import KEY, Call, FakeClock, Fault, FaultyApi, faulty_api
+from clocks import FakeClock
+from faulty_api import KEY, faulty_api
+from remote_jobs import Call, Fault, FaultyApi
 from rich.console import Console
 
 from mistraltune.backends.api.answers import BadResponseError, BusyError, RefusedError, plain
