@@ -14,10 +14,23 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
 from clocks import FakeClock, RealTime
-from remote_jobs import Call, FaultyApi
+from remote_jobs import Call, Fault, FaultyApi, Schedule
 
 KEY = "a-key-for-faults-8b1d03"
+JOB = {"id": "job-0", "status": "SUCCESS"}
+
+
+def once(fault: Fault) -> Schedule:
+    """The first request meets `fault`, the others find the job `JOB`."""
+    return lambda call: fault if call.number == 0 else Fault("body", body=json.dumps(JOB).encode())
+
+
+def always(body: Any, **options: Any) -> Schedule:
+    """Every request gets `body`, bytes or JSON-like."""
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return lambda call: Fault("body", body=content, **options)
 
 
 def chat_reply(content: Any, *, reason: str = "stop", **message: Any) -> bytes:
@@ -132,3 +145,13 @@ def write_endpoints(folder: Path, **urls: str) -> Path:
     entries = (f"{name}:\n  url: {url}\n  key_variable: LAB_API_KEY\n" for name, url in urls.items())
     (folder / "endpoints.yaml").write_text("".join(entries))
     return folder
+
+
+@contextmanager
+def lab(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyApi]:
+    """Yield the API, served with a clock that nobody waits for, as endpoint `lab` of who works in `folder`."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("LAB_API_KEY", KEY)
+    with faulty_api(FakeClock()) as served:
+        monkeypatch.setenv("MISTRALTUNE_CONFIG_DIR", str(write_endpoints(folder / "config", lab=served.url)))
+        yield served
