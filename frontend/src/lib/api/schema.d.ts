@@ -2265,14 +2265,21 @@ export interface components {
         };
         /**
          * Overlap
-         * @description Evaluated rows that stand in the data that a run was trained on.
+         * @description Evaluated rows that stand in the data that a run was trained or validated on.
          */
         Overlap: {
             /**
              * Train File
-             * @description The training data.
+             * @description That data.
              */
             train_file: string;
+            /**
+             * Part
+             * @description What the run used it for.
+             * @default training
+             * @enum {string}
+             */
+            part?: "training" | "validation";
             /**
              * Num Exact
              * @description Rows that say the same as a training row; None where they could not be compared.
