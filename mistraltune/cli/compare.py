@@ -25,6 +25,7 @@ from mistraltune.cli.evaluate import (
     Turns,
     evaluation_json,
     greedy,
+    metric_names,
     model_json,
     tell_conditions,
 )
@@ -86,7 +87,7 @@ def compare(
     from mistraltune.evaluation.running import compare_models
     from mistraltune.registry import find_model
 
-    options = judge_options(metrics, language, turns)
+    options = judge_options(metric_names(metrics), language, turns)
     known_scores = getattr(open_evaluator(evaluator, options), "scores", ())
     gates = parse_gates(fail_under or (), max_regression or (), scores=known_scores)
     if gates and eval_file is None:

@@ -137,8 +137,9 @@ def stats(
     from dataclasses import asdict
 
     from mistraltune.cli.counting import CountingProgress
-    from mistraltune.data.fitting import Reopening
-    from mistraltune.data.reading import ConversationFile, display_name
+    from mistraltune.data.conversation_file import ConversationFile
+    from mistraltune.data.lines import display_name
+    from mistraltune.data.reopening import Reopening
     from mistraltune.data.statistics import describe, overlaps
 
     open_renderer = renderer_opener(model, tokenizer)

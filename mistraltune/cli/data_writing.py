@@ -34,7 +34,7 @@ def convert(
     """Convert rows to a format that `validate` accepts. Tool calls survive; a row that would be lost is an error."""
     from mistraltune.data.converting import convert_file
     from mistraltune.data.findings import counted
-    from mistraltune.data.reading import display_name
+    from mistraltune.data.lines import display_name
 
     done = convert_file(source, target, to=to, replace=force)
     for warning in done.warnings:
@@ -63,7 +63,7 @@ def dedupe(
     """
     from mistraltune.data.deduping import dedupe_file
     from mistraltune.data.findings import counted
-    from mistraltune.data.reading import display_name
+    from mistraltune.data.lines import display_name
 
     done = dedupe_file(source, target, near=near, replace=force, on_progress=tell_comparing)
     if as_json:
@@ -119,7 +119,7 @@ def split(
     With --near, rows that are nearly equal share a part too, and so do all that are like one of them.
     """
     from mistraltune.data.findings import counted
-    from mistraltune.data.reading import display_name
+    from mistraltune.data.lines import display_name
     from mistraltune.data.splitting import split_file
 
     done = split_file(
