@@ -14,8 +14,8 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-PIPE_WIDTH = 240
-"""Columns of a table that no terminal shows: wide enough that no run id is cut."""
+PIPE_WIDTH = 120
+"""Columns of what is drawn as wide as there is room, such as answers side by side, where no terminal shows it."""
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout instead of text.")]
 

@@ -39,6 +39,8 @@ def show_plan(plan: Plan, *, as_json: bool) -> None:
 
 def show_run(run: RunDir, *, as_json: bool) -> None:
     """Where the run lies and its figures."""
+    from mistraltune.overview.report import shown
+
     metrics = run.metrics
     if as_json:
         print_json(
@@ -58,7 +60,7 @@ def show_run(run: RunDir, *, as_json: bool) -> None:
     elif reference != str(run.path):
         show(f"model: {reference}")
     for name, value in metrics.items():
-        show(f"  {name}: {value}")
+        show(f"  {name}: {shown(value)}")
 
 
 def reference_of(run: RunDir) -> str | None:
