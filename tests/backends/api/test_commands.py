@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from faulty_api import KEY, Fault, FaultyApi, RealTime, RemoteJob, chat_chunk, chat_reply, faulty_api, write_endpoints
+from clocks import RealTime
+from faulty_api import KEY, chat_chunk, chat_reply, faulty_api, write_endpoints
+from remote_jobs import Fault, FaultyApi, RemoteJob
 
 CommandLine = Callable[..., subprocess.CompletedProcess[str]]
 TRAIN = ("train", "api", "--endpoint", "lab", "--train-file", "triage/train.jsonl", "--run-id", "run")
