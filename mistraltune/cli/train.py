@@ -18,6 +18,7 @@ from mistraltune.cli.launching import (
     count_devices,
     follow,
     leading,
+    planning,
     read_launch,
     start,
 )
@@ -226,9 +227,11 @@ def run_backend(
         overrides=overrides or [],
         options=options,
     ).config
-    if launch and not dry_run and not launched.is_launched():
-        start(launch)
-        return
+    if launch and not launched.is_launched():
+        if not dry_run:
+            start(launch)
+            return
+        backend = planning(launch)
     num_devices = count_devices(launch)
     with stop_on_signals() as stop, RunProgress(as_json=as_json) as progress:
 

@@ -53,6 +53,21 @@ def settings(tiny_model: Path, tmp_path: Path) -> Path:
     return path
 
 
+FSDP = {"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2"}
+"""What `accelerate launch` sets, and what a person may set under torchrun."""
+
+
+@pytest.fixture
+def fsdp(tmp_path: Path) -> list[str]:
+    """The options for two processes that share the base, by accelerate's own file."""
+    path = tmp_path / "fsdp.yaml"
+    path.write_text("distributed_type: FSDP\nnum_processes: 2\nfsdp_config: {fsdp_version: 2}\n")
+    return ["--launcher", "accelerate", "--accelerate-config", str(path)]
+
+
+TWO = ["--launcher", "torchrun", "--num-processes", "2"]
+
+
 def environment() -> dict[str, str]:
     return {**os.environ, "OMP_NUM_THREADS": "1", "NO_COLOR": "1", "PYTHONSAFEPATH": "1"}
 
@@ -94,9 +109,11 @@ def free_port() -> int:
 
 
 @contextmanager
-def started(*arguments: str, **env: str) -> Iterator[tuple[subprocess.Popen[str], Callable[[int], str]]]:
-    """A run under `--launcher torchrun`, with a function that reads its stderr up to the line that tells a step."""
-    process = start(*arguments, "--launcher", "torchrun", "--num-processes", "2", "--json", **env)
+def started(
+    *arguments: str, launcher: list[str] = TWO, **env: str
+) -> Iterator[tuple[subprocess.Popen[str], Callable[[int], str]]]:
+    """A run in two processes, with a function that reads its stderr up to the line that tells a step."""
+    process = start(*arguments, *launcher, "--json", **env)
     assert process.stderr
 
     def until_step(step: int) -> str:
@@ -134,9 +151,12 @@ def ranks(launcher: subprocess.Popen[str]) -> list[int]:
     return [found[rank] for rank in sorted(found)]
 
 
-def test_two_nodes_compute_what_one_process_does_with_the_same_global_batch(settings: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("quantization", "shared"), [("nf4", {}), ("none", FSDP)])
+def test_two_nodes_compute_what_one_process_does_with_the_same_global_batch(
+    settings: Path, tmp_path: Path, quantization: str, shared: dict[str, str]
+) -> None:
     """No dropout, whose draws differ by process; in float32, which rounds less than 1e-4."""
-    exact = ["lora.dropout=0", "local.dtype=float32"]
+    exact = ["lora.dropout=0", "local.dtype=float32", f"quantization={quantization}"]
     alone = load_config(
         LocalTrainConfig, files=[str(settings)], overrides=[*exact, "training.batch_size=4", "run_id=one"]
     ).config
@@ -144,7 +164,7 @@ def test_two_nodes_compute_what_one_process_does_with_the_same_global_batch(sett
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--nnodes=2", "--nproc-per-node=1"]
     rendezvous = ["--rdzv-backend=c10d", f"--rdzv-endpoint=127.0.0.1:{free_port()}", "--local-addr=127.0.0.1"]
     arguments = ["--config", str(settings), *(f"--set={each}" for each in exact), "--run-id", "two", "--json"]
-    nodes = [start(*arguments, through=[*torchrun, *rendezvous]) for _ in range(2)]
+    nodes = [start(*arguments, through=[*torchrun, *rendezvous], **shared) for _ in range(2)]
     outcomes = [end(node) for node in nodes]
     assert [code for code, _, _ in outcomes] == [0, 0], outcomes
     two = RunDir(tmp_path / "outputs" / "two")
@@ -167,14 +187,17 @@ def test_two_nodes_compute_what_one_process_does_with_the_same_global_batch(sett
 
 
 def test_a_killed_process_ends_the_others_and_the_run_goes_on_to_the_very_same_adapter(
-    settings: Path, tmp_path: Path
+    settings: Path, tmp_path: Path, tiny_model: Path, fsdp: list[str]
 ) -> None:
-    """Whole under accelerate, killed under `--launcher torchrun`, continued under torchrun: the bits are the same."""
+    """Whole with a base in each process, killed and continued with a shared one: the bits are the same."""
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM
+
     base = ["--config", str(settings)]
     code, _, stderr = end(start(*base, "--run-id", "whole", "--launcher", "accelerate", "--num-processes", "2"))
     assert code == 0, stderr
 
-    with started(*base, "--run-id", "cut") as (process, until_step):
+    with started(*base, "--run-id", "cut", launcher=fsdp) as (process, until_step):
         until_step(5)
         first, second = ranks(process)
         os.kill(first, signal.SIGKILL)  # the one that writes and speaks
@@ -185,11 +208,21 @@ def test_a_killed_process_ends_the_others_and_the_run_goes_on_to_the_very_same_a
     assert not Path(f"/proc/{second}").exists()
     assert RunDir(tmp_path / "outputs" / "cut").status == "unfinished"
 
-    code, _, stderr = end(start(*base, "--run-id", "cut", through=TORCHRUN))
+    code, _, stderr = end(start(*base, "--run-id", "cut", through=TORCHRUN, **FSDP, FSDP_STATE_DICT_TYPE="SHARDED"))
     assert code == 0, stderr
     assert "continuing from step 4" in stderr
-    whole, cut = ((tmp_path / "outputs" / name / "adapter_model.safetensors").read_bytes() for name in ("whole", "cut"))
-    assert cut == whole
+    assert stderr.count("without effect in accelerate's settings: fsdp_state_dict_type=SHARDED\n") == 1
+    whole, cut = (RunDir(tmp_path / "outputs" / name) for name in ("whole", "cut"))
+    for name in ("adapter_model.safetensors", "adapter_config.json"):
+        assert (cut.path / name).read_bytes() == (whole.path / name).read_bytes()
+    figures = [
+        [{k: v for k, v in event.items() if "second" not in k} for event in run.history()] for run in (whole, cut)
+    ]
+    assert figures[0] == figures[1]
+    assert "sharding" not in whole.metadata["training"]
+    assert cut.metadata["training"]["sharding"]["num_shards"] == 2
+    model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(tiny_model), cut.path)
+    assert any(parameter.abs().max() > 0 for name, parameter in model.named_parameters() if "lora_B" in name)
 
 
 def test_a_signal_to_the_launcher_saves_and_the_run_goes_on_with_as_many_processes(
