@@ -20,7 +20,7 @@ NumProcesses = Annotated[
 ]
 AccelerateConfig = Annotated[
     str | None,
-    typer.Option("--accelerate-config", metavar="FILE", help="Processes and machines by accelerate's own file."),
+    typer.Option("--accelerate-config", metavar="FILE", help="Processes, machines and FSDP by accelerate's own file."),
 ]
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from two_processes import FSDP, TORCHRUN, TWO, end, events, ranks, share_by_accelerate, start, timeless, write_settings
 
 from mistraltune.backends.local import LocalBackend, LocalTrainConfig
 from mistraltune.configuring import load_config
@@ -21,79 +22,17 @@ from mistraltune.errors import ConfigError, Stopped
 from mistraltune.runs import RunDir
 from mistraltune.training import train
 
-LABELS = ("billing / urgent", "billing / normal", "delivery / urgent", "delivery / normal")
-TORCHRUN = [
-    sys.executable,
-    "-m",
-    "torch.distributed.run",
-    "--nproc-per-node=2",
-    "--standalone",
-    "--local-addr=127.0.0.1",
-]
-PATIENCE = 240
-
 
 @pytest.fixture
 def settings(tiny_model: Path, tmp_path: Path) -> Path:
-    """A configuration: 13 training and 5 validation rows; the last step of an epoch has a single batch, of one row."""
-    for name, rows in (("train", range(13)), ("val", range(100, 105))):
-        lines = [
-            {"instruction": "Label this ticket.", "input": f"Ticket {i}: " + "word " * (i % 7), "output": LABELS[i % 4]}
-            for i in rows
-        ]
-        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    path = tmp_path / "two.yaml"
-    path.write_text(
-        f"model: {tiny_model}\n"
-        f"data: {{train_file: {tmp_path}/train.jsonl, val_file: {tmp_path}/val.jsonl}}\n"
-        "training: {epochs: 2, batch_size: 2, gradient_accumulation_steps: 1, logging_steps: 1, save_steps: 2}\n"
-        "lora: {dropout: 0.1}\n"
-        f"output_dir: {tmp_path}/outputs\n"
-    )
-    return path
-
-
-FSDP = {"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2"}
-"""What `accelerate launch` sets, and what a person may set under torchrun."""
+    """A configuration of eight steps, see `write_settings`."""
+    return write_settings(tmp_path, tiny_model)
 
 
 @pytest.fixture
 def fsdp(tmp_path: Path) -> list[str]:
     """The options for two processes that share the base, by accelerate's own file."""
-    path = tmp_path / "fsdp.yaml"
-    path.write_text("distributed_type: FSDP\nnum_processes: 2\nfsdp_config: {fsdp_version: 2}\n")
-    return ["--launcher", "accelerate", "--accelerate-config", str(path)]
-
-
-TWO = ["--launcher", "torchrun", "--num-processes", "2"]
-
-
-def environment() -> dict[str, str]:
-    return {**os.environ, "OMP_NUM_THREADS": "1", "NO_COLOR": "1", "PYTHONSAFEPATH": "1"}
-
-
-def start(*arguments: str, through: list[str] | None = None, **env: str) -> subprocess.Popen[str]:
-    """A command in a session of its own, as a shell would start it; `through` an outside launcher."""
-    command = [*through, "-m", "mistraltune"] if through else [sys.executable, "-m", "mistraltune"]
-    return subprocess.Popen(
-        [*command, "train", "local", *arguments],
-        env=environment() | env,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-
-
-def end(process: subprocess.Popen[str]) -> tuple[int, str, str]:
-    """How it ends: exit code, stdout and stderr, which close when the last process of a run does."""
-    stdout, stderr = process.communicate(timeout=PATIENCE)
-    return process.returncode, stdout, stderr
-
-
-def events(stderr: str) -> list[dict[str, Any]]:
-    """The events among the lines of stderr."""
-    return [json.loads(line) for line in stderr.splitlines() if line.startswith('{"event"')]
+    return share_by_accelerate(tmp_path)
 
 
 def adapter(run: Path) -> dict[str, Any]:
@@ -131,24 +70,6 @@ def started(
         if process.poll() is None:
             process.kill()
             process.communicate()
-
-
-def ranks(launcher: subprocess.Popen[str]) -> list[int]:
-    """The processes that a launcher started, by rank."""
-    found = {}
-    for folder in Path("/proc").iterdir():
-        try:
-            if (
-                folder.name.isdigit()
-                and int((folder / "stat").read_text().rpartition(")")[2].split()[1]) == launcher.pid
-            ):
-                variables = dict(
-                    entry.split("=", 1) for entry in (folder / "environ").read_text().split("\0") if "=" in entry
-                )
-                found[int(variables["RANK"])] = int(folder.name)
-        except (OSError, KeyError):
-            continue
-    return [found[rank] for rank in sorted(found)]
 
 
 @pytest.mark.parametrize(("quantization", "shared"), [("nf4", {}), ("none", FSDP)])
@@ -215,10 +136,7 @@ def test_a_killed_process_ends_the_others_and_the_run_goes_on_to_the_very_same_a
     whole, cut = (RunDir(tmp_path / "outputs" / name) for name in ("whole", "cut"))
     for name in ("adapter_model.safetensors", "adapter_config.json"):
         assert (cut.path / name).read_bytes() == (whole.path / name).read_bytes()
-    figures = [
-        [{k: v for k, v in event.items() if "second" not in k} for event in run.history()] for run in (whole, cut)
-    ]
-    assert figures[0] == figures[1]
+    assert timeless(cut) == timeless(whole)
     assert "sharding" not in whole.metadata["training"]
     assert cut.metadata["training"]["sharding"]["num_shards"] == 2
     model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(tiny_model), cut.path)
@@ -256,6 +174,41 @@ def test_a_signal_to_the_launcher_saves_and_the_run_goes_on_with_as_many_process
         train(LocalBackend(), config, allow_changed=["num_devices"], should_stop=lambda: True)
     (change,) = run.metadata["allowed_changes"][0]["changes"]
     assert change == {"field": "num_devices", "from": 2, "to": 1}
+
+
+def test_ctrl_c_reaches_every_process_and_the_run_is_saved(settings: Path, tmp_path: Path, fsdp: list[str]) -> None:
+    """A terminal sends it to the whole process group: to the launcher, which passes it on, and to each process too."""
+    many = ("--config", str(settings), "--set", "training.max_steps=500", "--run-id", "interrupted")
+    with started(*many, launcher=fsdp) as (process, until_step):
+        until_step(3)
+        os.killpg(process.pid, signal.SIGINT)
+        code, stdout, stderr = end(process)
+    assert code == -signal.SIGINT
+    told = json.loads(stdout)["error"]
+    assert told["exit_code"] == 130
+    assert "a checkpoint is saved" in told["message"]
+    assert "Traceback" not in stderr
+    run = RunDir(tmp_path / "outputs" / "interrupted")
+    assert run.checkpoint()[0]
+    assert run.status == "unfinished"
+
+
+def test_processes_whose_launcher_is_killed_save_and_end(settings: Path, tmp_path: Path) -> None:
+    """`end` returns when the last of them has closed its outputs."""
+    many = ("--config", str(settings), "--set", "training.max_steps=500", "--run-id", "orphaned")
+    with started(*many) as (process, until_step):
+        until_step(3)
+        children = ranks(process)
+        process.kill()
+        _, stdout, stderr = end(process)
+    assert len(children) == 2
+    assert json.loads(stdout)["error"]["exit_code"] == 143
+    assert "Traceback" not in stderr
+    run = RunDir(tmp_path / "outputs" / "orphaned")
+    checkpoint, _ = run.checkpoint()
+    assert checkpoint
+    assert f"stopped at step {checkpoint.step} of 500" in json.loads(stdout)["error"]["message"]
+    assert run.status == "unfinished"
 
 
 FAIL_IN_RANK_1 = """
