@@ -117,17 +117,15 @@ def run_accelerate(launch: Launch, formation: Formation, arguments: Sequence[str
     from accelerate.commands.launch import launch_command, launch_command_parser
 
     options = [f"--num_processes={formation.num_processes}"]
-    if launch.accelerate_config:
+    config = load_accelerate_config(launch.accelerate_config) if launch.accelerate_config else None
+    if config:
         options.append(f"--config_file={launch.accelerate_config}")
-        config = load_accelerate_config(launch.accelerate_config)
-        has_port = config.main_process_port or config.num_machines > 1
     else:
         options += ["--num_machines=1", "--mixed_precision=no", "--dynamo_backend=no"]
-        has_port = False
-    if not has_port:
+    if config is None or (config.num_machines == 1 and not config.main_process_port):
         options.append("--main_process_port=0")  # any that is free; accelerate would always take the same
     # The way to torchrun's agent, on CPUs too, where accelerate has mpirun or one process; FSDP leads there by itself.
-    if formation.num_processes > 1 and not formation.sharding:
+    if formation.num_processes > 1 and not (config and config.distributed_type == "FSDP"):
         options.append("--multi_gpu")
     launch_command(launch_command_parser().parse_args([*options, "--module", "mistraltune", *arguments]))
 
