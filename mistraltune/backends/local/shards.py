@@ -48,7 +48,7 @@ def load_in_turns(load: Callable[[], T], team: Team) -> T:
     for turn in range(team.most(local_world_size())):
         if turn == local_rank():
             loaded.append(load())
-        team.most(0)  # the others wait for it
+        team.meet()
     return loaded[0]
 
 
@@ -82,7 +82,8 @@ def shard_base(model: Any, sharding: Sharding, *, mesh: DeviceMesh, device: torc
         parameter.data = parameter.data.contiguous()
     for unit in find_units(base):
         fully_shard(unit, **options)
-    fully_shard(model, **options)
+    # What is left, the head above all, is needed from a pass's beginning to its end.
+    fully_shard(model, **(options | {"reshard_after_forward": False}))
     base.hf_device_map = {"": device}  # accelerate looks here for where a quantised model is
 
 
@@ -120,7 +121,7 @@ def idle_passes(batch: Batch, team: Team) -> Iterator[dict[str, Any]]:
 
 
 def let_go(model: Any) -> None:
-    """Hold shards alone: without a backward pass, which does that, layers stay whole where they are not resharded."""
+    """Hold shards alone; a backward pass ends with that, an evaluation does not."""
     for module in model.modules():
         if isinstance(module, FSDPModule):
             module.reshard()

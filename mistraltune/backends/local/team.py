@@ -118,6 +118,10 @@ class Team:
         dist.all_reduce(largest, dist.ReduceOp.MAX)
         return int(largest)
 
+    def meet(self) -> None:
+        """Wait until everybody has come this far."""
+        self.most(0)
+
     def agrees(self, wish: bool) -> bool:
         """Whether anybody wishes it; the same answer for everybody."""
         return self.sum([wish])[0] > 0
