@@ -203,17 +203,10 @@ def refuse_unshardable(config: TrainConfig, sharding: Sharding | None) -> None:
     Raises:
         ConfigError: Names what stands in the way.
     """
-    if sharding is None:
-        return
-    if config.quantization == "int8":
+    if sharding and config.quantization == "int8":
         raise ConfigError(
-            "FSDP cannot shard a base in 8 bits: bitsandbytes keeps its weights outside of the layers",
+            "FSDP cannot shard a base in 8 bits: bitsandbytes looks for its scales at tensors that FSDP replaces",
             hint="set quantization to nf4 or none, or train without FSDP",
-        )
-    if config.lora.target_parameters:
-        raise ConfigError(
-            "FSDP cannot shard weights that lora.target_parameters adapts: PEFT puts others in their place",
-            hint="adapt lora.target_modules alone, or train without FSDP",
         )
 
 

@@ -28,7 +28,10 @@ CASES: dict[str, dict[str, Any]] = {
     "dora": {"overrides": ["quantization=nf4", "local.dtype=float32", "lora.use_dora=true"]},
     "mixtral": {
         "model": "mixtral",
-        "overrides": ["quantization=nf4", "local.dtype=float32", "lora.target_modules=[q_proj,v_proj]"],
+        "overrides": [
+            *("quantization=nf4", "local.dtype=float32", "lora.target_modules=[q_proj]"),
+            "lora.target_parameters=[experts.gate_up_proj,experts.down_proj]",
+        ],
     },
     "mistral3": {"model": "mistral3", "overrides": ["quantization=none", "local.dtype=float32"]},
     "tied": {"model": "tied", "overrides": ["quantization=none", "local.dtype=float32"]},
