@@ -32,6 +32,11 @@ class ModelRef(Result):
     endpoint: str | None = None
     """Name of the API endpoint, for API models."""
 
+    @property
+    def base(self) -> ModelRef:
+        """The model without its adapter, which reads the same tokens."""
+        return self.model_copy(update={"adapter": None})
+
     def __str__(self) -> str:
         """How a report names it."""
         name = self.adapter or (f"{self.backend}:{self.model}@{self.endpoint}" if self.endpoint else self.model)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 RUN_FILE = "training_metadata.yaml"
-"""What makes a folder a run; `runs.METADATA`, which takes longer to import."""
+"""What makes a folder a run; `run_metadata.METADATA`, which takes longer to import."""
 
 
 def complete_config(incomplete: str) -> list[str]:

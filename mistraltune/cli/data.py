@@ -142,8 +142,9 @@ def stats(
     from dataclasses import asdict
 
     from mistraltune.cli.counting import CountingProgress
-    from mistraltune.data.fitting import Reopening
-    from mistraltune.data.reading import ConversationFile, display_name
+    from mistraltune.data.conversation_file import ConversationFile
+    from mistraltune.data.lines import display_name
+    from mistraltune.data.reopening import Reopening
     from mistraltune.data.statistics import describe, overlaps
 
     open_renderer = renderer_opener(model, tokenizer)
@@ -202,7 +203,7 @@ def convert(
     """Convert rows to a format that `validate` accepts. Tool calls survive; a row that would be lost is an error."""
     from mistraltune.data.converting import convert_file
     from mistraltune.data.findings import counted
-    from mistraltune.data.reading import display_name
+    from mistraltune.data.lines import display_name
 
     done = convert_file(source, target, to=to, replace=force)
     for warning in done.warnings:
@@ -232,7 +233,7 @@ def dedupe(
     """
     from mistraltune.data.deduping import dedupe_file
     from mistraltune.data.findings import counted
-    from mistraltune.data.reading import display_name
+    from mistraltune.data.lines import display_name
 
     done = dedupe_file(source, target, near=near, replace=force, on_progress=tell_comparing)
     if as_json:
@@ -289,7 +290,7 @@ def split(
     With --near, rows that are nearly equal share a part too, and so do all that are like one of them.
     """
     from mistraltune.data.findings import counted
-    from mistraltune.data.reading import display_name
+    from mistraltune.data.lines import display_name
     from mistraltune.data.splitting import split_file
 
     done = split_file(

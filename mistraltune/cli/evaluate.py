@@ -90,7 +90,7 @@ def evaluate(
     from mistraltune.evaluation.running import evaluate_model
     from mistraltune.registry import find_model
 
-    options = judge_options(metrics, language, turns)
+    options = judge_options(metric_names(metrics), language, turns)
     ref = find_model(model, quantization=quantization)
     with CountingProgress(as_json=as_json) as watch:
         evaluation = evaluate_model(
@@ -174,7 +174,7 @@ def compare(
     from mistraltune.evaluation.running import compare_models
     from mistraltune.registry import find_model
 
-    options = judge_options(metrics, language, turns)
+    options = judge_options(metric_names(metrics), language, turns)
     known_scores = getattr(open_evaluator(evaluator, options), "scores", ())
     gates = parse_gates(fail_under or (), max_regression or (), scores=known_scores)
     if gates and eval_file is None:
@@ -224,6 +224,11 @@ def tell_conditions(evaluation: Evaluation) -> None:
         note(f"{counted(evaluation.num_left_out, 'answer')} of weight 0, or to nothing, not judged")
     if evaluation.report.overlap and (text := describe_overlap(evaluation.report.overlap)):
         note(text)
+
+
+def metric_names(metrics: str | None) -> list[str]:
+    """The names of `--metrics`."""
+    return [name.strip() for name in metrics.split(",")] if metrics is not None else []
 
 
 def greedy(max_new_tokens: int, batch_size: str) -> Sampling:

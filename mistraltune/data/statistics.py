@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from mistraltune.data.checking import RowFormat
 from mistraltune.data.conversation import Conversation
+from mistraltune.data.conversation_file import ConversationFile
 from mistraltune.data.findings import Finding, Findings
-from mistraltune.data.fitting import Render, Reopening, as_finding
 from mistraltune.data.lines import display_name
 from mistraltune.data.overlap import find_overlap
-from mistraltune.data.reading import ConversationFile
-from mistraltune.data.rendered import RowError
+from mistraltune.data.rendered import RowError, as_finding
+from mistraltune.data.reopening import Render, Reopening
 from mistraltune.data.splitting import content_key
 from mistraltune.data.spreading import Work, spread
 

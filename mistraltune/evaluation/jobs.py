@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from mistraltune.data.conversation import Conversation
-from mistraltune.data.reading import ConversationFile
+from mistraltune.data.conversation_file import ConversationFile
 from mistraltune.evaluation.evaluator import require_references
 from mistraltune.evaluation.options import JudgeOptions, open_evaluator
 from mistraltune.evaluation.rows import LazyRows

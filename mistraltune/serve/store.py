@@ -17,38 +17,7 @@ from typing import Any, NamedTuple, TypeVar
 from mistraltune.errors import ConfigError, TemporaryError
 from mistraltune.publishing import publish_text
 from mistraltune.serve.records import FOLLOWING, OPEN, RECORDS, Event, FileRecord, JobRecord, Status
-
-VERSION = 2
-"""`PRAGMA user_version` of a store that this code reads."""
-
-REPLIES = """
-CREATE TABLE replies (
-    key TEXT PRIMARY KEY, created_at INTEGER NOT NULL, request_sha256 TEXT NOT NULL, body BLOB NOT NULL
-) STRICT;
-"""
-
-SCHEMA = f"""
-BEGIN IMMEDIATE;
-CREATE TABLE files (
-    id TEXT PRIMARY KEY, created_at INTEGER NOT NULL, sha256 TEXT NOT NULL, filename TEXT NOT NULL,
-    document TEXT NOT NULL
-) STRICT;
-CREATE TABLE jobs (
-    id TEXT PRIMARY KEY, created_at INTEGER NOT NULL,
-    status TEXT NOT NULL CHECK (status IN ({", ".join(f"'{status}'" for status in Status)})),
-    log_offset INTEGER NOT NULL DEFAULT 0, document TEXT NOT NULL
-) STRICT;
-CREATE TABLE events (
-    job_id TEXT NOT NULL REFERENCES jobs (id), seq INTEGER NOT NULL, created_at INTEGER NOT NULL,
-    name TEXT NOT NULL, data TEXT NOT NULL, PRIMARY KEY (job_id, seq)
-) STRICT, WITHOUT ROWID;
-CREATE INDEX jobs_by_status ON jobs (status);
-{REPLIES}
-PRAGMA user_version = {VERSION};
-COMMIT;
-"""
-
-FROM_VERSION_1 = f"BEGIN IMMEDIATE; {REPLIES} PRAGMA user_version = {VERSION}; COMMIT;"
+from mistraltune.serve.store_schema import prepare
 
 REPLY_SECONDS = 24 * 3600
 """How long a reply is kept under an Idempotency-Key."""
@@ -103,29 +72,13 @@ class Store:
         self._lock = threading.RLock()
         self._connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
         try:
-            self._prepare()
+            prepare(self._connection, self.path)
         except sqlite3.DatabaseError as error:
             self._connection.close()
             if isinstance(error, sqlite3.OperationalError):
                 raise TemporaryError(f"{self.path} cannot be opened: {error}") from error
             hint = f"`mistraltune serve reindex --data-dir {data_dir}` rebuilds it from the job folders"
             raise ConfigError(f"{self.path} is damaged: {error}", hint=hint) from error
-
-    def _prepare(self) -> None:
-        execute = self._connection.execute
-        execute("PRAGMA journal_mode = WAL")
-        execute("PRAGMA synchronous = FULL")
-        execute("PRAGMA foreign_keys = ON")
-        version = execute("PRAGMA user_version").fetchone()[0]
-        if version == 0:
-            self._connection.executescript(SCHEMA)
-        elif version == 1:
-            self._connection.executescript(FROM_VERSION_1)
-        elif version != VERSION:
-            raise ConfigError(f"{self.path} is of version {version}, not {VERSION}", hint="upgrade MistralTune")
-        damage = execute("PRAGMA quick_check").fetchone()[0]
-        if damage != "ok":
-            raise sqlite3.DatabaseError(damage)
 
     def close(self) -> None:
         """Close the file."""

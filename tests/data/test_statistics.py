@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mistraltune.data import spreading, statistics
-from mistraltune.data.fitting import Reopening
-from mistraltune.data.reading import ConversationFile
+from mistraltune.data.conversation_file import ConversationFile
 from mistraltune.data.rendering import MistralRenderer
+from mistraltune.data.reopening import Reopening
 from mistraltune.data.statistics import MAX_BINS, DataStatistics, Overlap, describe, overlaps, summarise_lengths
 
 CALL = {"id": "abcdefgh1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}

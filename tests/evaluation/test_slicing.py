@@ -5,11 +5,11 @@ import json
 import pytest
 from scripted import register, write_script
 
-from mistraltune.data.reading import ConversationFile
+from mistraltune.data.conversation_file import ConversationFile
 from mistraltune.errors import ConfigError
 from mistraltune.evaluation.options import JudgeOptions
 from mistraltune.evaluation.running import compare_models, evaluate_model
-from mistraltune.evaluation.slicing import NO_VALUE, group_rows
+from mistraltune.evaluation.slicing import NO_VALUE, group_rows, grouping_fields
 from mistraltune.registry import find_model
 
 TAGS = ["billing", "billing", ["bug", "urgent"], "bug", None, 3]
@@ -41,6 +41,20 @@ def test_rows_are_grouped_by_value_lists_by_each_of_theirs_and_the_largest_group
         ("urgent", {3}),
     ]
     assert list(group_rows(ConversationFile.open(eval_file), "tag", 2)) == ["billing"]
+
+
+def test_the_fields_that_make_groups_are_told_and_a_near_one_is_named(tmp_path):
+    path = tmp_path / "many.jsonl"
+    rows = [{"instruction": f"q{n}", "output": "yes", "tag": n % 3, "to": {"a": 1}} for n in range(60)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in [*rows, {"instruction": "q", "output": "no", "late": 1}]))
+    file = ConversationFile.open(path)
+    assert grouping_fields(file) == {"output": 2, "tag": 4, "late": 2}
+    with pytest.raises(ConfigError) as caught:
+        group_rows(file, "lat", 61)
+    assert caught.value.hint == "did you mean 'late'?"
+    with pytest.raises(ConfigError) as caught:
+        group_rows(file, "topic", 10)
+    assert caught.value.hint == "fields of the rows: 'instruction', 'output', 'tag', 'to'"
 
 
 def test_a_report_has_the_metrics_of_each_group_and_computes_nothing_anew(models, eval_file):

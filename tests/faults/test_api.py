@@ -41,7 +41,6 @@ RETRY_AFTERS = (
     "inf",
     "Fri, 31 Dec 9999 00:00:00 GMT",
 )
-TOO_LONG = ("1e9", "inf", "Fri, 31 Dec 9999 00:00:00 GMT")
 REFUSALS = (401, 403, 422)
 A_LOOK = 60
 """Seconds until somebody gives the same command again."""

@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 from mistraltune.results import ModelRef, TrainResult
 from mistraltune.runs import RunDir
 from mistraltune.serve.app import create_app, open_server
-from mistraltune.serve.known_runs import thinned
+from mistraltune.serve.run_series import thinned
 from mistraltune.settings import ServerSettings
 
 

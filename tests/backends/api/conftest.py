@@ -1,4 +1,4 @@
-"""Our own server as the API of these tests, under the name that it has for its users."""
+"""The APIs of these tests: one that fails on purpose as the endpoint `lab`, and our own server as `local`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from faulty_api import KEY as LAB_KEY
+from faulty_api import FakeClock, FaultyApi, faulty_api, write_endpoints
 from serving import KEY, Serving, serving
+
+
+@pytest.fixture
+def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyApi]:
+    """An API with a clock that nobody waits for, under the name `lab`; the working directory is the test's own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LAB_API_KEY", LAB_KEY)
+    with faulty_api(FakeClock()) as served:
+        monkeypatch.setenv("MISTRALTUNE_CONFIG_DIR", str(write_endpoints(tmp_path / "config", lab=served.url)))
+        yield served
 
 
 @pytest.fixture(scope="module")

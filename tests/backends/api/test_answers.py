@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from faulty_api import KEY, Call, FakeClock, Fault, FaultyApi, faulty_api, write_endpoints
+from faulty_api import KEY, Call, FakeClock, Fault, FaultyApi, faulty_api
 from rich.console import Console
 
 from mistraltune.backends.api.answers import BadResponseError, BusyError, RefusedError, plain
@@ -28,15 +28,6 @@ from mistraltune.errors import ApiError, MistralTuneError, RemoteJobError, Stopp
 QUICK = Patience(connect=5, read=0.3, whole=1)
 JOB = {"id": "job-0", "status": "SUCCESS"}
 PAST, YEAR_9999 = "Wed, 21 Oct 2015 07:28:00 GMT", "Fri, 31 Dec 9999 00:00:00 GMT"
-
-
-@pytest.fixture
-def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyApi]:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("LAB_API_KEY", KEY)
-    with faulty_api(FakeClock()) as served:
-        monkeypatch.setenv("MISTRALTUNE_CONFIG_DIR", str(write_endpoints(tmp_path / "config", lab=served.url)))
-        yield served
 
 
 @pytest.fixture

@@ -176,7 +176,7 @@ def test_the_validation_loss_is_the_mean_over_all_trained_tokens(
     from peft import PeftModel
     from transformers import AutoModelForCausalLM
 
-    from mistraltune.data.reading import ConversationFile
+    from mistraltune.data.conversation_file import ConversationFile
 
     chosen = config("quantization=none", "local.dtype=float32", "training.max_steps=2", "training.eval_steps=2")
     run = train(LocalBackend(), chosen)

@@ -11,9 +11,11 @@ import { Panel } from "@/components/ui/Panel";
 import { VirtualRows } from "@/components/ui/VirtualRows";
 import { useNow } from "@/hooks/useNow";
 import { useResource } from "@/hooks/useResource";
+import { useSchema } from "@/hooks/useSchema";
 import { call } from "@/lib/api/client";
 import { loadStudies, titleOf, type Study } from "@/lib/compare/loading";
 import { loadFiles } from "@/lib/files/loading";
+import { labelOf, metricsOf } from "@/lib/compare/metrics";
 import { formatFigure, formatNoun } from "@/lib/format/number";
 import { formatAgo } from "@/lib/format/time";
 import { comparisonHref, evaluationHref } from "@/lib/places";
@@ -26,15 +28,16 @@ export function Compare() {
   const models = useResource("models", (signal) => call("get", "/v1/models", { signal }));
   const files = useResource("files", loadFiles);
   const found = useResource("comparisons and evaluations", loadStudies, { every: 4000 });
-  const failed = [models, files].find((each) => each.problem && !each.data);
+  const schema = useSchema("ComparisonRequest");
+  const failed = [models, files, schema].find((each) => each.problem && !each.data);
   return (
     <>
       <PageHead title="Compare" lead="Whether a fine-tuned model is better, and on which rows." />
       {failed?.problem ? <Problem problem={failed.problem} retry={failed.reload} className="mb-4" /> : null}
-      {models.data && files.data ? (
+      {models.data && files.data && schema.data ? (
         <div className="mb-4 grid items-start gap-4 xl:grid-cols-[minmax(0,2fr)_minmax(0,1fr)]">
-          <NewComparison models={models.data.data} files={files.data} />
-          <NewEvaluation models={models.data.data} files={files.data} />
+          <NewComparison models={models.data.data} files={files.data} schema={schema.data} />
+          <NewEvaluation models={models.data.data} files={files.data} schema={schema.data} />
         </div>
       ) : failed ? null : (
         <Loading label="Loading models" />
@@ -83,8 +86,8 @@ function Entry({ entry, now }: { entry: Study; now: number | null }) {
 
 function summaryOf(entry: Study): string {
   if (!("base_model" in entry)) {
-    const exact = entry.figures?.metrics.exact_match;
-    return exact === undefined ? "" : `exact match ${formatFigure(exact, 3)}`;
+    const first = entry.figures ? metricsOf(entry.figures)[0] : undefined;
+    return first ? `${labelOf(first.name)} ${formatFigure(first.value, 3)}` : "";
   }
   if (!entry.file_id) return formatNoun(entry.num_prompts, "prompt");
   return entry.figures ? `${entry.figures.wins} wins, ${entry.figures.ties} ties, ${entry.figures.losses} losses` : "";

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { differencesOf, labelOf, metricsOf } from "./metrics";
+import { byField, changeOf, differencesOf, formatProbability, labelOf, metricsOf } from "./metrics";
 
 const side = (exact: number) => ({
   evaluator: "text",
@@ -17,7 +17,7 @@ it("metrics with an interval come first", () => {
 it("a difference is higher or lower only where its interval leaves zero out", () => {
   const verdict = (low: number, high: number) =>
     differencesOf({ base: side(0.4), fine_tuned: side(0.6), differences: { exact_match: { value: 0.2, interval: { low, high } } }, wins: 1, ties: 0, losses: 0 }).map(
-      (line) => line.verdict,
+      (line) => line.change?.verdict ?? null,
     );
   expect(verdict(0.1, 0.3)).toEqual(["higher", null]);
   expect(verdict(-0.3, -0.1)).toEqual(["lower", null]);
@@ -30,4 +30,21 @@ it("lengths and speeds are no scores", () => {
     ["Exact match", true],
     ["Tokens per second", false],
   ]);
+});
+
+it("McNemar's p stands beside a difference of shares", () => {
+  const interval = { low: 0.1, high: 0.3 };
+  expect(changeOf({ value: 0.2, interval, p_value: 0.0001 })?.pValue).toBe(0.0001);
+  expect(changeOf({ value: 0.2, interval })?.pValue).toBeNull();
+  expect(changeOf(undefined)).toBeNull();
+  expect([0.0001, 0.0314, 1].map(formatProbability)).toEqual(["< 0.001", "0.031", "1.000"]);
+});
+
+it("groups of rows stand by their field", () => {
+  const slices = ["tag", "tag", "language"].map((field, index) => ({ field, value: String(index) }));
+  expect(byField(slices).map(([field, found]) => [field, found.length])).toEqual([
+    ["tag", 2],
+    ["language", 1],
+  ]);
+  expect(byField(undefined)).toEqual([]);
 });

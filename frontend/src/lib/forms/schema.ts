@@ -10,6 +10,8 @@ export interface Schema {
   exclusiveMaximum?: number;
   maxLength?: number;
   pattern?: string;
+  enum?: string[];
+  items?: Schema;
   anyOf?: Schema[];
   properties?: Record<string, Schema>;
 }
