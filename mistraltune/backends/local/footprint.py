@@ -111,12 +111,15 @@ class Footprint:
         memory = self.memory
         if memory is None or memory.free is None or memory.weights <= memory.free:
             return
+        formation = memory.formation
+        shared = "share the base over the processes by FSDP (--accelerate-config); "
+        may_share = formation.num_processes > 1 and not formation.sharding and self.config.quantization != "int8"
         of_experts = f", {gigabytes(memory.experts)} of them experts in 16 bits, which quantisation passes over"
         raise ConfigError(
             f"the weights of {self.config.model} take about {gigabytes(memory.weights)} as they are held"
             f"{of_experts if memory.experts and self.config.quantization != 'none' else ''}; "
             f"{gigabytes(memory.free)} of the {memory.device.upper()}'s memory are free",
-            hint=self.advice() or "free some, or take a smaller model",
+            hint=(shared if may_share else "") + (self.advice() or "free some, or take a smaller model"),
         )
 
     def advice(self) -> str:

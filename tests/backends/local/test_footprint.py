@@ -100,6 +100,11 @@ def test_weights_that_cannot_fit_are_refused_with_their_bytes(
         r"the weights of .* take about 8 MiB as they are held; 1 MiB of the GPU's memory are free",
         refused.value.message,
     )
+    assert "FSDP" not in refused.value.hint
+    large.device = Device("gpu", 2, free=1_000_000, formation=Formation(8, 8))
+    with pytest.raises(ConfigError) as refused:
+        large.refuse_small_memory()
+    assert refused.value.hint.startswith("share the base over the processes by FSDP (--accelerate-config); ")
 
 
 def test_experts_are_named_where_they_are_what_does_not_fit(
