@@ -234,7 +234,8 @@ def check_endpoint(endpoint: Endpoint) -> Finding:
     except MistralTuneError as error:
         return Finding(name, "warning", error.message, error.hint)
     except Exception as error:  # what httpx2 or a body that is no JSON raises
-        return Finding(name, "warning", f"{endpoint.url} does not answer: {first_line(error)}", "is it running?")
+        hint = "is it running?" if endpoint.is_loopback else "check network and proxy"
+        return Finding(name, "warning", f"{endpoint.url} does not answer: {first_line(error)}", hint)
     number = len(models.get("data", ())) if isinstance(models, dict) else 0
     return Finding(name, "ok", f"{endpoint.url} answers, {number} models")
 

@@ -105,7 +105,9 @@ def find_model(text: str, **fields: Any) -> ModelRef:
         if backend == "ft":  # as an API names what it has fine-tuned
             raise ConfigError(f"{text} is a model of an API", hint=f"name it api:{text}, or api:{text}@ENDPOINT")
         get_backend(backend)
-        model, _, endpoint = model_id.rpartition("@") if "@" in model_id else (model_id, "", "")
+        model, at, endpoint = model_id.rpartition("@") if "@" in model_id else (model_id, "", "")
+        if not model or (at and not endpoint):
+            raise ConfigError(f"{text} lacks a name", hint=f"name it {backend}:MODEL or {backend}:MODEL@ENDPOINT")
         return ModelRef(backend=backend, model=model, endpoint=endpoint or None, **fields)
     if (path / "adapter_config.json").is_file():
         return find_adapter(path, **fields)

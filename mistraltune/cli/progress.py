@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from mistraltune.cli.console import note, stderr, write_event
 from mistraltune.cli.counting import CountingProgress
+from mistraltune.cli.pacing import Pace
 from mistraltune.cli.sparkline import sparkline
 
 if TYPE_CHECKING:
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 STEP_FIGURES = {"loss": ("loss", ".4f"), "learning_rate": ("lr", ".2e"), "tokens_per_second": ("tok/s", ".0f")}
 """What a step event tells, with its label and format."""
 
+NUM_LINES = 100
+"""So many steps of a training, about, have a line where there is no terminal; and as many validations."""
 
 MEMORY_PARTS = ("weights", "adapters", "optimizer", "activations", "process")
 """Of an estimate of memory."""
@@ -28,14 +32,18 @@ class RunProgress:
 
     Args:
         as_json: Write each event as one JSON line instead.
+        leave_out: Events that are not shown to people, for they are part of the result.
     """
 
-    def __init__(self, *, as_json: bool = False) -> None:
+    def __init__(self, *, as_json: bool = False, leave_out: Collection[str] = ()) -> None:
         self.as_json = as_json
+        self.leave_out = leave_out
         self.num_steps = 0
         self.figures: dict[str, str] = {}
         self.losses: list[float] = []
-        self.counting = CountingProgress()
+        self.counting = CountingProgress(as_json=as_json)
+        self.pace = Pace(num_lines=NUM_LINES)
+        self.validation_pace = Pace(num_lines=NUM_LINES)
         self._bar: Progress | None = None
         self._task: TaskID | None = None
 
@@ -50,13 +58,12 @@ class RunProgress:
 
     def __call__(self, event: Event) -> None:
         """Show one event."""
-        if self.as_json:
-            if event["event"] == "tick":  # logged steps are enough for a script
-                return
+        name = event["event"]
+        if name == "progress":
+            self.show_progress(event)
+        elif self.as_json and name != "tick":  # logged steps are enough for a script
             write_event(event)
-            return
-        show = getattr(self, f"show_{event['event']}", None)
-        if show:
+        elif not self.as_json and name not in self.leave_out and (show := getattr(self, f"show_{name}", None)):
             show(event)
 
     def show_phase(self, event: Event) -> None:
@@ -94,6 +101,8 @@ class RunProgress:
         """Start the bar."""
         self.counting.stop()
         self.num_steps = event["num_steps"] or 0  # which an API may keep to itself
+        self.pace = Pace(num_lines=NUM_LINES)
+        self.validation_pace = Pace(num_lines=NUM_LINES)
         if not stderr().is_terminal:
             return
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -104,9 +113,11 @@ class RunProgress:
         self._bar.start()
 
     def show_tick(self, event: Event) -> None:
-        """Move the bar by a step; elsewhere only logged steps are told."""
+        """Move the bar by a step; elsewhere logged steps are told, and where these are rare that it goes on."""
         if self._bar and self._task is not None:
             self._bar.update(self._task, completed=event["step"])
+        elif self.pace.has_been_silent():
+            note(f"step {self.place(event)} ...")
 
     def show_step(self, event: Event) -> None:
         """The figures of a logged step; a backend tells those that it knows."""
@@ -114,6 +125,8 @@ class RunProgress:
         self.losses.append(event["loss"])
         if self._bar and self._task is not None:
             self.update_bar(event["step"])
+            return
+        if not self.pace.is_due(event["step"], self.num_steps) and len(self.losses) > 1:
             return
         line = f"step {self.place(event)}  {join_figures(self.figures)}"
         if "seconds" in event and self.num_steps:
@@ -123,10 +136,11 @@ class RunProgress:
 
     def show_validation(self, event: Event) -> None:
         """The validation loss."""
+        is_first = "val loss" not in self.figures
         self.figures["val loss"] = f"{event['val_loss']:.4f}"
         if self._bar and self._task is not None:
             self.update_bar(event["step"])
-        else:
+        elif self.validation_pace.is_due(event["step"], self.num_steps) or is_first:
             note(f"step {self.place(event)}  validation loss {event['val_loss']:.4f}")
 
     def show_end(self, event: Event) -> None:

@@ -36,7 +36,7 @@ class Answer:
 
 
 def find_answers(
-    tokens: MistralTokens, conversation: Conversation, messages: Sequence[Message], token_ids: list[int]
+    tokens: MistralTokens, conversation: Conversation, *, messages: Sequence[Message], token_ids: list[int]
 ) -> list[tuple[Answer, range]]:
     """Each answer with the range of its tokens, `</s>` included.
 

@@ -152,7 +152,8 @@ class MistralRenderer:
         """
         check_text(conversation)
         token_ids = self._encode(conversation, conversation.messages, self._serving)
-        find_answers(self._tokens, conversation, conversation.messages, token_ids)  # so that nothing is lost
+        # Only to be sure that nothing is lost.
+        find_answers(self._tokens, conversation, messages=conversation.messages, token_ids=token_ids)
         return token_ids
 
     def decode(self, token_ids: Sequence[int], *, skip_special_tokens: bool = True) -> str:
@@ -171,7 +172,7 @@ class MistralRenderer:
         messages = conversation.messages[:end]
         token_ids = self._encode(conversation, messages, self._finetuning)
         loss_mask = [False] * len(token_ids)
-        for answer, span in find_answers(self._tokens, conversation, messages, token_ids):
+        for answer, span in find_answers(self._tokens, conversation, messages=messages, token_ids=token_ids):
             if answer.weight and answer.index >= trained_from:
                 loss_mask[span.start : span.stop] = [True] * len(span)
         return Rendered(token_ids, loss_mask)

@@ -111,14 +111,18 @@ def slice_comparison(base: EvalReport, fine_tuned: EvalReport, field: str, group
     found = []
     for value, rows in groups.items():
         before, after = within(base.predictions, rows), within(fine_tuned.predictions, rows)
+        old, new = (summarise(predictions, corpus_scores=corpus_scores) for predictions in (before, after))
+        changes = differences(before, after, corpus_scores=corpus_scores)
         found.append(
             SliceComparison(
                 field=field,
                 value=value,
                 num_examples=len(before),
-                base=summarise(before, corpus_scores=corpus_scores).metrics,
-                fine_tuned=summarise(after, corpus_scores=corpus_scores).metrics,
-                differences=differences(before, after, corpus_scores=corpus_scores),
+                base=old.metrics,
+                fine_tuned=new.metrics,
+                differences={
+                    name: change for name, change in changes.items() if name in old.intervals.keys() & new.intervals
+                },
             )
         )
     return found

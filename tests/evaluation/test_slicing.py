@@ -79,6 +79,17 @@ def test_a_comparison_has_both_models_and_their_difference_in_each_group(models,
     assert {one.value for one in comparison.slices} == {"billing", "bug", "urgent", "3", NO_VALUE}
 
 
+def test_a_small_group_has_no_interval_for_a_score_that_is_no_share(models, eval_file, tmp_path):
+    partly = find_model(write_script(tmp_path / "c.json", dict.fromkeys(map(str, range(6)), "yes, of course")))
+    report = evaluate_model(partly, eval_file, by=["tag"]).report
+    for one in (report, *report.slices):
+        assert (one.metrics["exact_match"], one.metrics["f1"]) == (0.0, 0.5)
+        assert set(one.intervals) == {"exact_match", "share_cut"}
+    (billing, *_) = compare_models(models[0], partly, eval_file=eval_file, by=["tag"]).comparison.slices
+    assert (billing.num_examples, billing.base["f1"], billing.fine_tuned["f1"]) == (2, 0.0, 0.5)
+    assert set(billing.differences) == {"exact_match", "share_cut"}
+
+
 def test_turns_are_grouped_by_the_row_that_they_are_of(models, tmp_path):
     path = tmp_path / "chats.jsonl"
     turn = [{"role": "user", "content": "0"}, {"role": "assistant", "content": "yes"}]

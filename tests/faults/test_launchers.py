@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -21,11 +19,7 @@ STRIKE = """
 import os, signal, sys, time
 
 def send():
-    target, number = os.environ["STRIKE"].split()
-    if target == "group":
-        os.killpg(os.getpgid(0), int(number))
-    else:
-        os.kill(os.getppid(), int(number))
+    os.kill(os.getppid(), int(os.environ["STRIKE"]))
 
 def wait_for_the_word():
     while signal.getsignal(signal.SIGTERM) is not signal.SIG_IGN:
@@ -44,54 +38,30 @@ struck = []
 if os.environ.get("RANK") == "0":
     sys.addaudithook(strike)
 """
-"""In the process that writes: send a signal when the fourth step is saved, and go on once it has come back to us."""
+"""In the process that writes: send the launcher a signal when the fourth step is saved, and go on once it has come back to us."""
 
 
-@dataclass(frozen=True)
-class Stop:
-    """What ends a run.
-
-    Attributes:
-        target: Which process is sent the signal: `launcher`, or all of the `group`, as a terminal does it.
-        number: Of the signal.
-    """
-
-    target: str
-    number: signal.Signals
-
-    def environment(self, folder: Path, *, is_twice: bool = False) -> dict[str, str]:
-        """Variables that have the first process strike."""
-        (folder / "planted").mkdir(exist_ok=True)
-        (folder / "planted" / "sitecustomize.py").write_text(STRIKE)
-        word = {"STRIKE": f"{self.target} {self.number.value}", "PYTHONPATH": str(folder / "planted")}
-        return word | ({"TWICE": "yes"} if is_twice else {})
-
-
-STOPS = [
-    Stop("group", signal.SIGINT),
-    Stop("launcher", signal.SIGINT),
-    Stop("launcher", signal.SIGTERM),
-    Stop("launcher", signal.SIGHUP),
-    Stop("launcher", signal.SIGKILL),
-]
+STOPS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL]
+"""torch starts each process in a session of its own: also a terminal's Ctrl-C reaches the launcher alone."""
 
 LAUNCHERS: dict[str, Callable[[Path], list[str]]] = {
     "torchrun": lambda folder: TWO,
     "accelerate": lambda folder: ["--launcher", "accelerate", "--num-processes", "2"],
-    "accelerate, FSDP": share_by_accelerate,
+    "accelerate-fsdp": share_by_accelerate,
 }
 
 
-def survivors(session: int) -> list[str]:
-    """Command lines of the live processes of a session."""
-    found = []
-    for process in psutil.process_iter(["pid", "status", "cmdline"]):
-        try:
-            if os.getsid(process.pid) == session and process.info["status"] != psutil.STATUS_ZOMBIE:
-                found.append(" ".join(process.info["cmdline"]))
-        except ProcessLookupError:
-            continue
-    return found
+def striking(number: signal.Signals, folder: Path) -> dict[str, str]:
+    """Variables that have the first process strike."""
+    (folder / "planted").mkdir()
+    (folder / "planted" / "sitecustomize.py").write_text(STRIKE)
+    return {"STRIKE": str(number.value), "PYTHONPATH": str(folder / "planted")}
+
+
+def survivors(folder: Path) -> list[str]:
+    """Command lines of the live processes that train what lies in `folder`."""
+    alive = [process.info["cmdline"] for process in psutil.process_iter(["cmdline"])]
+    return [" ".join(line) for line in alive if line and str(folder / "two.yaml") in line]
 
 
 @pytest.fixture(scope="session")
@@ -122,18 +92,18 @@ def test_a_stop_of_any_launcher_saves_ends_all_and_can_be_continued(
     problems = {}
     trials = [(name, stop) for name in LAUNCHERS for stop in STOPS]
     for name, stop in trials if is_exhaustive else trials[-1:]:
-        folder = tmp_path / f"{name} {stop.target} {stop.number.name}"
+        folder = tmp_path / f"{name}-{stop.name}"
         folder.mkdir()
         command = ["--config", str(write_settings(folder, tiny_model)), "--run-id", "run", *LAUNCHERS[name](folder)]
-        process = start(*command, **stop.environment(folder))
+        process = start(*command, **striking(stop, folder))
         code, _, stderr = end(process)
         checkpoint, passed_over = RunDir(folder / "outputs" / "run").checkpoint()
         problems[folder.name] = [
-            *([] if code == -stop.number else [f"exit {code}\n{stderr}"]),
+            *([] if code == -stop else [f"exit {code}\n{stderr}"]),
             *([] if "Traceback" not in stderr else [stderr]),
             *([] if checkpoint and checkpoint.step == 5 else [f"checkpoint: {checkpoint}"]),
             *passed_over,
-            *(f"alive: {line}" for line in survivors(process.pid)),
+            *(f"alive: {line}" for line in survivors(folder)),
             *recover(command, folder, whole),
         ]
     tally("C1", "signal to a launcher of two processes: saved, all ended, then identical", problems)
@@ -145,17 +115,17 @@ def test_a_second_signal_to_a_launcher_ends_all_at_once(
     problems = {}
     trials = [(name, stop) for name in LAUNCHERS for stop in STOPS[:-1]]
     for name, stop in trials if is_exhaustive else trials[:1]:
-        folder = tmp_path / f"{name} {stop.target} {stop.number.name}"
+        folder = tmp_path / f"{name}-{stop.name}"
         folder.mkdir()
         command = ["--config", str(write_settings(folder, tiny_model)), "--run-id", "run", *LAUNCHERS[name](folder)]
-        process = start(*command, **stop.environment(folder, is_twice=True))
+        process = start(*command, **striking(stop, folder), TWICE="yes")
         code, _, stderr = end(process)
         checkpoint, passed_over = RunDir(folder / "outputs" / "run").checkpoint()
         problems[folder.name] = [
-            *([] if code == -stop.number else [f"exit {code}\n{stderr}"]),
+            *([] if code == -stop else [f"exit {code}\n{stderr}"]),
             *([] if checkpoint and checkpoint.step == 2 else [f"previous checkpoint: {checkpoint}"]),
             *passed_over,
-            *(f"alive: {line}" for line in survivors(process.pid)),
+            *(f"alive: {line}" for line in survivors(folder)),
             *recover(command, folder, whole),
         ]
     tally("C1", "second signal to a launcher of two processes: ends at once, then identical", problems)

@@ -94,7 +94,7 @@ class ChatTemplateRenderer:
         loss_mask = [False] * len(tokens.ids)
         for index, answer in answers.items():
             if conversation.messages[index].weight:
-                start, end = self._scripts.token_range(conversation, script, tokens, answer)
+                start, end = self._scripts.token_range(conversation, script, tokens=tokens, place=answer)
                 loss_mask[start:end] = [True] * (end - start)
         return [Rendered(tokens.ids, loss_mask)]
 

@@ -69,8 +69,16 @@ def schedule_options(training: TrainingConfig, *, num_steps: int) -> dict[str, f
         case "cosine_with_restarts":
             return {"num_cycles": training.num_cycles}
         case "warmup_stable_decay":
+            # transformers begins with a step at the peak and reaches the minimum only after the last step, so that the
+            # fall of a single step would be none. Here the last step has the minimum, unless that is 0, which would
+            # train nothing. The peak keeps a step of its own.
+            num_warmup_steps = int(training.warmup_fraction * num_steps)
+            wanted = max(1, round(training.decay_fraction * num_steps))
+            num_falling = min(wanted, num_steps - num_warmup_steps - 1)
+            reaches_minimum = training.min_lr_ratio > 0 and num_falling > 0
             return {
-                "num_decay_steps": max(1, round(training.decay_fraction * num_steps)),
+                "num_decay_steps": num_falling + 1,
+                "num_cycles": (num_falling + 1) / num_falling / 2 if reaches_minimum else 0.5,  # half a cosine wave
                 "min_lr_ratio": training.min_lr_ratio,
             }
     return {}

@@ -150,7 +150,9 @@ class ScriptTokenizer:
                 runs[-1].append(token)
         return runs
 
-    def token_range(self, conversation: Conversation, script: Script, tokens: Tokens, place: Place) -> tuple[int, int]:
+    def token_range(
+        self, conversation: Conversation, script: Script, *, tokens: Tokens, place: Place
+    ) -> tuple[int, int]:
         """First token of an answer, and the one after its end-of-turn token.
 
         An answer begins amid a run of text, behind what the template writes between a control token and an answer. The

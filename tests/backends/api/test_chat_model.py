@@ -8,14 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from faulty_api import (
-    KEY,
-    Call,
-    Fault,
-    FaultyApi,
-    chat_chunk,
-    chat_reply,
-)
+from faulty_api import KEY, chat_chunk, chat_reply
+from remote_jobs import Call, Fault, FaultyApi
 
 from mistraltune.backends.api import ApiBackend
 from mistraltune.backends.api.chat_model import ApiChatModel

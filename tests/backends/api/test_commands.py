@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from faulty_api import KEY, Fault, FaultyApi, RealTime, RemoteJob, chat_chunk, chat_reply, faulty_api, write_endpoints
+from clocks import RealTime
+from faulty_api import KEY, chat_chunk, chat_reply, faulty_api, write_endpoints
+from remote_jobs import Fault, FaultyApi, RemoteJob
 
 CommandLine = Callable[..., subprocess.CompletedProcess[str]]
 TRAIN = ("train", "api", "--endpoint", "lab", "--train-file", "triage/train.jsonl", "--run-id", "run")
@@ -47,7 +49,17 @@ def test_a_dry_run_shows_what_would_be_sent_and_sends_nothing(at_lab: CommandLin
     assert "learning_rate: 1.0e-05" in done.stdout
     assert "8 rows" in done.stdout
     assert f"endpoint: lab ({api.url})" in done.stdout
+    assert "lora" not in done.stdout  # nor anything else that an API is not told
+    planned = result(at_lab(*TRAIN, "--dry-run", "--max-cost", "5", "--detach", "--json", LAB_API_KEY=""))
+    assert planned["request"]["hyperparameters"]["learning_rate"] == 1e-4
+    assert "config" not in planned
     assert api.calls == []
+
+
+@pytest.mark.usefixtures("triage_rows")
+def test_a_dry_run_names_the_options_that_say_nothing_to_it(at_lab: CommandLine) -> None:
+    done = at_lab(*TRAIN, "--dry-run", "--max-cost", "5", "--detach", "--resume", LAB_API_KEY="")
+    assert "without effect in a dry run: --resume, --max-cost, --detach\n" in done.stderr
 
 
 @pytest.mark.usefixtures("triage_rows")
@@ -145,7 +157,8 @@ def test_ctrl_c_before_a_start_says_that_nothing_trains_yet(
         process.send_signal(signal.SIGINT)
         _, stderr = process.communicate(timeout=60)
     assert process.returncode == -signal.SIGINT
-    assert "error: stopped; job job-0 at lab is not started yet\n" in stderr
+    assert "stopped; job job-0 at lab is not started yet\n" in stderr
+    assert "error:" not in stderr  # it was asked for
     assert "`mistraltune jobs start job-0 --endpoint lab`" in stderr
     assert "goes on at" not in stderr
     assert api.started == []

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from faulty_api import Call, Fault, FaultyApi, write_endpoints
+from faulty_api import write_endpoints
+from remote_jobs import Call, Fault, FaultyApi
 from trained_by_api import ROWS, train, train_or_raise, trainer
 
 from mistraltune.backends.api import ApiBackend, ApiOptions, uploads

@@ -174,7 +174,7 @@ def test_a_signal_to_the_launcher_saves_and_the_run_goes_on_with_as_many_process
 
 
 def test_ctrl_c_reaches_every_process_and_the_run_is_saved(settings: Path, tmp_path: Path, fsdp: list[str]) -> None:
-    """A terminal sends it to the whole process group: to the launcher, which passes it on, and to each process too."""
+    """A terminal sends it to the launcher's process group; torch starts each process in a session of its own."""
     many = ("--config", str(settings), "--set", "training.max_steps=500", "--run-id", "interrupted")
     with started(*many, launcher=fsdp) as (process, until_step):
         until_step(3)

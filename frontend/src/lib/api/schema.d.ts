@@ -2434,14 +2434,21 @@ export interface components {
         };
         /**
          * Overlap
-         * @description Evaluated rows that stand in the data that a run was trained on.
+         * @description Evaluated rows that stand in the data that a run was trained or validated on.
          */
         Overlap: {
             /**
              * Train File
-             * @description The training data.
+             * @description That data.
              */
             train_file: string;
+            /**
+             * Part
+             * @description What the run used it for.
+             * @default training
+             * @enum {string}
+             */
+            part?: "training" | "validation";
             /**
              * Num Exact
              * @description Rows that say the same as a training row; None where they could not be compared.
@@ -2856,7 +2863,10 @@ export interface components {
             fine_tuned: {
                 [key: string]: number;
             };
-            /** Differences */
+            /**
+             * Differences
+             * @description Of the metrics that have an interval in both.
+             */
             differences: {
                 [key: string]: components["schemas"]["Difference"];
             };
