@@ -38,8 +38,7 @@ struck = []
 if os.environ.get("RANK") == "0":
     sys.addaudithook(strike)
 """
-"""In the process that writes: send the launcher a signal when the fourth step is saved, and go on once it has come back to us."""
-
+"""In the process that writes: send the launcher a signal when step 4 is saved, and go on once it has come back."""
 
 STOPS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL]
 """torch starts each process in a session of its own: also a terminal's Ctrl-C reaches the launcher alone."""

@@ -72,7 +72,11 @@ def start(*arguments: str, through: list[str] | None = None, **env: str) -> subp
 
 def end(process: subprocess.Popen[str]) -> tuple[int, str, str]:
     """How it ends: exit code, stdout and stderr, which close when the last process of a run does."""
-    stdout, stderr = process.communicate(timeout=PATIENCE)
+    try:
+        stdout, stderr = process.communicate(timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()  # the others follow
+        raise
     return process.returncode, stdout, stderr
 
 
