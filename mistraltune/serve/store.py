@@ -1,6 +1,7 @@
 """The index of files, jobs and events: one SQLite file, one connection, every acknowledged change on the disk.
 
-Each row of a file or a job has a copy in its folder (`file.json`, `job.json`), from which `reindex` rebuilds the index.
+What it knows of a file or a job has a copy in its folder (`file.json`, `job.json`, `events.jsonl`), from which
+`reindex` rebuilds the index.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from mistraltune.errors import ConfigError, TemporaryError
 from mistraltune.publishing import publish_text
+from mistraltune.serve.event_copies import Place, append_events, read_events
 from mistraltune.serve.records import FOLLOWING, OPEN, RECORDS, Event, FileRecord, JobRecord, Status
 from mistraltune.serve.store_schema import prepare
 
@@ -70,6 +72,7 @@ class Store:
         self.data_dir = data_dir
         self.path = data_dir / "server.db"
         self._lock = threading.RLock()
+        self._copied: dict[str, Place] = {}  # by job: up to where its folder has its events
         self._connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
         try:
             prepare(self._connection, self.path)
@@ -199,11 +202,22 @@ class Store:
         with self._transaction() as connection:
             connection.execute("DELETE FROM events WHERE job_id = ?", (job_id,))
             connection.execute("DELETE FROM jobs WHERE id = ?", (job_id,))
+        self._copied.pop(job_id, None)
 
     def copy(self, record: JobRecord) -> None:
-        """Bring the copy in the job's folder up to date; where the disk is full, the next change or start does."""
+        """Bring the copies in the job's folder up to date; where the disk is full, the next change or start does."""
         with suppress(OSError, TemporaryError):
             publish_text(self.data_dir / "jobs" / record.id / "job.json", record.model_dump_json(indent=2) + "\n")
+        self.copy_events(record.id)
+
+    def copy_events(self, job_id: str) -> None:
+        """Likewise its events."""
+        folder = self.data_dir / "jobs" / job_id
+        with self._lock, suppress(OSError, sqlite3.Error):
+            copied = self._copied.pop(job_id, None) or read_events(folder).place
+            if events := self.events(job_id, after=copied.last):
+                copied = append_events(folder, events, log_offset=self.log_offset(job_id), behind=copied)
+            self._copied[job_id] = copied
 
     # Events
 
@@ -212,6 +226,7 @@ class Store:
         with self._transaction() as connection:
             append(connection, job_id, events)
             connection.execute("UPDATE jobs SET log_offset = ? WHERE id = ?", (log_offset, job_id))
+        self.copy_events(job_id)
 
     def log_offset(self, job_id: str) -> int:
         """How many bytes of a job's log are events already."""

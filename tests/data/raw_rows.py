@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 from mistraltune.data.checking import row_problems
+
+GOOD = b'{"instruction": "a", "output": "b"}'
+"""A row of the fewest bytes."""
 
 USER = {"role": "user", "content": "What is the weather in Paris?"}
 ANSWER = {"role": "assistant", "content": "Sunny."}
@@ -24,3 +29,16 @@ def chat(*messages: Any, **fields: Any) -> dict[str, Any]:
 
 def changed(message: dict[str, Any], **fields: Any) -> dict[str, Any]:
     return {**message, **fields}
+
+
+def numbered(number: int) -> dict[str, Any]:
+    return {"instruction": f"question {number}", "output": f"answer {number}"}
+
+
+def write(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path
+
+
+def write_numbered(path: Path, num_rows: int) -> Path:
+    return write(path, b"".join(json.dumps(numbered(number)).encode() + b"\n" for number in range(num_rows)))

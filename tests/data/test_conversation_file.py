@@ -6,27 +6,12 @@ import multiprocessing
 import pickle
 import tracemalloc
 from pathlib import Path
-from typing import Any
 
 import pytest
+from raw_rows import GOOD, numbered, write, write_numbered
 
 from mistraltune.data.conversation_file import ConversationFile
 from mistraltune.errors import DataError
-
-GOOD = b'{"instruction": "a", "output": "b"}'
-
-
-def row(number: int) -> dict[str, Any]:
-    return {"instruction": f"question {number}", "output": f"answer {number}"}
-
-
-def write(path: Path, content: bytes) -> Path:
-    path.write_bytes(content)
-    return path
-
-
-def write_numbered(path: Path, num_rows: int) -> Path:
-    return write(path, b"".join(json.dumps(row(number)).encode() + b"\n" for number in range(num_rows)))
 
 
 def test_a_conversation_file_gives_every_row_by_index_with_its_line_as_source(tmp_path: Path):
@@ -92,7 +77,7 @@ def test_memory_does_not_grow_with_the_size_of_the_rows(tmp_path: Path):
     path = tmp_path / "data.jsonl"
     with path.open("wb") as out:
         for number in range(4000):
-            out.write(json.dumps({**row(number), "input": "x" * 5000}).encode() + b"\n")
+            out.write(json.dumps({**numbered(number), "input": "x" * 5000}).encode() + b"\n")
     tracemalloc.start()
     try:
         file = ConversationFile.open(path)

@@ -7,27 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from raw_rows import GOOD, numbered, write, write_numbered
 
 from mistraltune.data.conversation_file import ConversationFile
 from mistraltune.data.findings import Finding
 from mistraltune.data.lines import MAX_LINE_BYTES, display_name
 from mistraltune.data.reading import checked_rows, read_conversation, read_rows
 from mistraltune.errors import ConfigError, DataError
-
-GOOD = b'{"instruction": "a", "output": "b"}'
-
-
-def row(number: int) -> dict[str, Any]:
-    return {"instruction": f"question {number}", "output": f"answer {number}"}
-
-
-def write(path: Path, content: bytes) -> Path:
-    path.write_bytes(content)
-    return path
-
-
-def write_rows(path: Path, rows: list[dict[str, Any]]) -> Path:
-    return write(path, b"".join(json.dumps(row).encode() + b"\n" for row in rows))
 
 
 def findings(path: Path) -> list[Finding]:
@@ -78,7 +64,7 @@ def test_each_kind_of_bad_input_is_named_by_line_and_rule(tmp_path: Path, conten
 
 
 def test_one_bad_line_among_many_gives_exactly_that_line(tmp_path: Path):
-    lines = [json.dumps(row(number)).encode() for number in range(1000)]
+    lines = [json.dumps(numbered(number)).encode() for number in range(1000)]
     for bad in random.Random(0).sample(range(1000), 20):
         content = b"\n".join(line[:-3] if number == bad else line for number, line in enumerate(lines))
         assert errors(write(tmp_path / "data.jsonl", content)) == [(bad + 1, "json")]
@@ -138,7 +124,7 @@ def test_a_file_that_is_not_there_is_a_mistake_in_the_command(tmp_path: Path):
 
 
 def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path: Path):
-    path = write_rows(tmp_path / "data.jsonl", [row(number) for number in range(3)])
+    path = write_numbered(tmp_path / "data.jsonl", 3)
     rows = read_rows(path)
     next(rows)
     with path.open("ab") as file:
@@ -158,7 +144,7 @@ def test_any_file_name_works_and_is_quoted_where_it_would_not_print(tmp_path: Pa
 
 def test_random_bytes_in_a_good_file_never_crash_the_reader(tmp_path: Path):
     chance = random.Random(1)
-    good = b"".join(json.dumps(row(number)).encode() + b"\n" for number in range(5))
+    good = b"".join(json.dumps(numbered(number)).encode() + b"\n" for number in range(5))
     for _ in range(500):
         content = bytearray(good)
         for _ in range(chance.randint(1, 4)):

@@ -3,9 +3,10 @@
 import { Scale } from "lucide-react";
 import Link from "next/link";
 import { StatusBadge } from "@/components/jobs/StatusBadge";
+import { ButtonLink } from "@/components/ui/Button";
 import { Empty } from "@/components/ui/Empty";
 import { Loading } from "@/components/ui/Loading";
-import { Problem } from "@/components/ui/Notice";
+import { Notice, Problem } from "@/components/ui/Notice";
 import { PageHead } from "@/components/ui/PageHead";
 import { Panel } from "@/components/ui/Panel";
 import { VirtualRows } from "@/components/ui/VirtualRows";
@@ -15,8 +16,8 @@ import { useSchema } from "@/hooks/useSchema";
 import { call } from "@/lib/api/client";
 import { loadStudies, titleOf, type Study } from "@/lib/compare/loading";
 import { loadFiles } from "@/lib/files/loading";
-import { labelOf, metricsOf } from "@/lib/compare/metrics";
-import { formatFigure, formatNoun } from "@/lib/format/number";
+import { formatMetric, labelOf, metricsOf } from "@/lib/compare/metrics";
+import { formatNoun } from "@/lib/format/number";
 import { formatAgo } from "@/lib/format/time";
 import { comparisonHref, evaluationHref } from "@/lib/places";
 import { NewComparison } from "./NewComparison";
@@ -34,6 +35,11 @@ export function Compare() {
     <>
       <PageHead title="Compare" lead="Whether a fine-tuned model is better, and on which rows." />
       {failed?.problem ? <Problem problem={failed.problem} retry={failed.reload} className="mb-4" /> : null}
+      {files.data?.length === 0 ? (
+        <Notice className="mb-4" actions={<ButtonLink size="small" href="/datasets/">Upload one</ButtonLink>}>
+          There is no data set yet whose right answers could be compared with. Prompts that you write need none.
+        </Notice>
+      ) : null}
       {models.data && files.data && schema.data ? (
         <div className="mb-4 grid items-start gap-4 xl:grid-cols-[minmax(0,2fr)_minmax(0,1fr)]">
           <NewComparison models={models.data.data} files={files.data} schema={schema.data} />
@@ -87,7 +93,7 @@ function Entry({ entry, now }: { entry: Study; now: number | null }) {
 function summaryOf(entry: Study): string {
   if (!("base_model" in entry)) {
     const first = entry.figures ? metricsOf(entry.figures)[0] : undefined;
-    return first ? `${labelOf(first.name)} ${formatFigure(first.value, 3)}` : "";
+    return first ? `${labelOf(first.name)} ${formatMetric(first.name, first.value)}` : "";
   }
   if (!entry.file_id) return formatNoun(entry.num_prompts, "prompt");
   return entry.figures ? `${entry.figures.wins} wins, ${entry.figures.ties} ties, ${entry.figures.losses} losses` : "";

@@ -1,9 +1,8 @@
 import { Badge } from "@/components/ui/Badge";
 import { DataTable } from "@/components/ui/DataTable";
 import type { Comparison, Evaluation } from "@/lib/api/types";
-import { differencesOf, formatProbability, labelOf, metricsOf, type Change, type MetricLine, type Verdict } from "@/lib/compare/metrics";
+import { differencesOf, formatChange, formatMetric, formatProbability, isScore, labelOf, metricsOf, type Change, type MetricLine, type Verdict } from "@/lib/compare/metrics";
 import type { Tone } from "@/lib/jobs/status";
-import { formatFigure, formatSigned } from "@/lib/format/number";
 
 const TONES: Record<Verdict, Tone> = { higher: "good", lower: "bad", "no clear difference": "neutral" };
 
@@ -15,9 +14,9 @@ export function DifferenceTable({ figures }: { figures: NonNullable<Comparison["
     <DataTable
       label="Metrics"
       heads={["Metric", "Base", "Fine-tuned", "Difference", ...(hasP ? ["McNemar’s p"] : []), "Reading"]}
-      rows={lines.map(({ name, base, tuned, change, isScore }) => ({
+      rows={lines.map(({ name, base, tuned, change }) => ({
         key: name,
-        cells: [labelOf(name), <Metric key="base" {...base} />, <Metric key="tuned" {...tuned} />, ...changeCells(change, { hasP, isScore })],
+        cells: [labelOf(name), <Metric key="base" {...base} />, <Metric key="tuned" {...tuned} />, ...changeCells(name, change, hasP)],
       }))}
     />
   );
@@ -39,33 +38,33 @@ export function hasProbability(change: Change | null): boolean {
 }
 
 /** A difference with its interval, McNemar's p where the table has it, and how to read it. */
-export function changeCells(change: Change | null, { hasP, isScore }: { hasP: boolean; isScore: boolean }) {
+export function changeCells(metric: string, change: Change | null, hasP: boolean) {
   const nothing = <span className="text-ink-soft">–</span>;
   return [
     change ? (
       <>
-        {formatSigned(change.value, 3)}{" "}
+        {formatChange(metric, change.value)}{" "}
         <span className="text-[0.8125rem] whitespace-nowrap text-ink-soft">
-          [{formatSigned(change.low, 3)}, {formatSigned(change.high, 3)}]
+          [{formatChange(metric, change.low)}, {formatChange(metric, change.high)}]
         </span>
       </>
     ) : (
       nothing
     ),
     ...(hasP ? [change && change.pValue !== null ? formatProbability(change.pValue) : nothing] : []),
-    change ? <Badge tone={isScore ? TONES[change.verdict] : "neutral"}>{change.verdict}</Badge> : null,
+    change ? <Badge tone={isScore(metric) ? TONES[change.verdict] : "neutral"}>{change.verdict}</Badge> : null,
   ];
 }
 
 /** A value with its interval, where it has one. */
-export function Metric({ value, interval }: Pick<MetricLine, "value" | "interval">) {
+export function Metric({ name, value, interval }: MetricLine) {
   return (
     <>
-      {formatFigure(value, 3)}
+      {formatMetric(name, value)}
       {interval ? (
         <span className="text-[0.8125rem] whitespace-nowrap text-ink-soft">
           {" "}
-          [{formatFigure(interval.low, 3)}, {formatFigure(interval.high, 3)}]
+          [{formatMetric(name, interval.low)}, {formatMetric(name, interval.high)}]
         </span>
       ) : null}
     </>

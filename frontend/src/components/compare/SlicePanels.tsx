@@ -5,8 +5,8 @@ import { DataTable } from "@/components/ui/DataTable";
 import { Select } from "@/components/ui/Field";
 import { Panel } from "@/components/ui/Panel";
 import type { Comparison, Evaluation } from "@/lib/api/types";
-import { byField, changeOf, isScore, labelOf } from "@/lib/compare/metrics";
-import { formatCount, formatFigure } from "@/lib/format/number";
+import { byField, changeOf, formatMetric, isScore, labelOf } from "@/lib/compare/metrics";
+import { formatCount } from "@/lib/format/number";
 import { changeCells, hasProbability, Metric } from "./MetricTable";
 
 type Slice = NonNullable<NonNullable<Evaluation["figures"]>["slices"]>[number];
@@ -23,7 +23,7 @@ export function SlicePanels({ slices }: { slices: Slice[] | undefined }) {
           heads={[field, "Rows", ...scores.map(labelOf)]}
           rows={groups.map(({ value, num_examples: count, metrics, intervals }) => ({
             key: value,
-            cells: [value, formatCount(count), ...scores.map((name) => (metrics[name] === undefined ? "–" : <Metric key={name} value={metrics[name]} interval={intervals[name] ?? null} />))],
+            cells: [value, formatCount(count), ...scores.map((name) => (metrics[name] === undefined ? "–" : <Metric key={name} name={name} value={metrics[name]} interval={intervals[name] ?? null} />))],
           }))}
         />
       </Panel>
@@ -60,7 +60,7 @@ function ComparedSlices({ field, groups }: { field: string; groups: SliceCompari
         heads={[field, "Rows", "Base", "Fine-tuned", "Difference", ...(hasP ? ["McNemar’s p"] : []), "Reading"]}
         rows={lines.map(({ value, num_examples: count, base, fine_tuned: tuned, change }) => ({
           key: value,
-          cells: [value, formatCount(count), formatFigure(base[metric], 3), formatFigure(tuned[metric], 3), ...changeCells(change, { hasP, isScore: true })],
+          cells: [value, formatCount(count), formatMetric(metric, base[metric]), formatMetric(metric, tuned[metric]), ...changeCells(metric, change, hasP)],
         }))}
       />
     </Panel>

@@ -27,6 +27,8 @@ export function Standing({ entry, onAllow }: { entry: Study; onAllow: () => Prom
     );
   }
   if (entry.error) return <Notice tone="bad">{entry.error}</Notice>;
+  if (entry.status === "FAILED") return <Notice tone="bad">It failed; why is not on record.</Notice>;
+  if (entry.status === "CANCELLED") return <Notice>It was cancelled before its end; nothing of it is kept.</Notice>;
   if (hasEnded(entry.status)) return null;
   const { progress } = entry;
   return (

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { byField, changeOf, differencesOf, formatProbability, labelOf, metricsOf } from "./metrics";
+import { byField, changeOf, differencesOf, formatChange, formatMetric, formatProbability, isScore, labelOf, metricsOf } from "./metrics";
 
 const side = (exact: number) => ({
   evaluator: "text",
@@ -10,7 +10,7 @@ const side = (exact: number) => ({
   sampling: {},
 });
 
-it("metrics with an interval come first", () => {
+it("scores come first", () => {
   expect(metricsOf(side(0.5)).map((line) => line.name)).toEqual(["exact_match", "tokens_per_second"]);
 });
 
@@ -25,10 +25,11 @@ it("a difference is higher or lower only where its interval leaves zero out", ()
 });
 
 it("lengths and speeds are no scores", () => {
-  const lines = differencesOf({ base: side(0.4), fine_tuned: side(0.6), differences: {}, wins: 0, ties: 0, losses: 0 });
-  expect(lines.map((line) => [labelOf(line.name), line.isScore])).toEqual([
+  expect(["exact_match", "tokens_per_second", "share_cut", "of_a_plugin"].map((name) => [labelOf(name), isScore(name)])).toEqual([
     ["Exact match", true],
     ["Tokens per second", false],
+    ["Answers cut at the limit", false],
+    ["Of a plugin", true],
   ]);
 });
 
@@ -47,4 +48,9 @@ it("groups of rows stand by their field", () => {
     ["language", 1],
   ]);
   expect(byField(undefined)).toEqual([]);
+});
+
+it("shares have three places, lengths and speeds one", () => {
+  expect([formatMetric("f1", 0.75468), formatMetric("average_length", 8.509), formatMetric("share_cut", undefined)]).toEqual(["0.755", "8.5", "–"]);
+  expect([formatChange("chrf", 0.6), formatChange("average_length_tokens", -7.464)]).toEqual(["+0.600", "−7.5"]);
 });

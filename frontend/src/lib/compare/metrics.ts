@@ -1,10 +1,11 @@
 import type { Comparison, Evaluation } from "@/lib/api/types";
+import { formatFigure, formatSigned } from "@/lib/format/number";
 
 type Figures = NonNullable<Evaluation["figures"]>;
 type ComparisonFigures = NonNullable<Comparison["figures"]>;
 type Difference = ComparisonFigures["differences"][string];
 
-/** A metric of one model with its 95 % interval, if it is a mean over rows. */
+/** A metric of one model with its 95 % interval, if it is a mean over enough rows. */
 export interface MetricLine {
   name: string;
   value: number;
@@ -29,8 +30,11 @@ const LABELS: Record<string, string> = {
   tokens_per_second: "Tokens per second",
 };
 
+/** Figures that are no shares. */
+const COUNTS = ["average_length", "average_length_tokens", "tokens_per_second"];
+
 /** Figures beside the scores: told, not judged. */
-const BESIDE = ["average_length", "average_length_tokens", "share_cut", "tokens_per_second"];
+const BESIDE = [...COUNTS, "share_cut"];
 
 /** A metric's name in words. */
 export function labelOf(name: string): string {
@@ -60,14 +64,12 @@ export interface DifferenceLine {
   base: MetricLine;
   tuned: MetricLine;
   change: Change | null;
-  /** Whether higher is better: lengths and speeds are told, not judged. */
-  isScore: boolean;
 }
 
-/** The metrics of a model, those with an interval first. */
+/** The metrics of a model, the scores first. */
 export function metricsOf(figures: Figures): MetricLine[] {
   const lines = Object.entries(figures.metrics).map(([name, value]) => ({ name, value, interval: figures.intervals[name] ?? null }));
-  return lines.sort((a, b) => Number(b.interval !== null) - Number(a.interval !== null));
+  return lines.sort((a, b) => Number(isScore(b.name)) - Number(isScore(a.name)));
 }
 
 /** The metrics that both models have, side by side. */
@@ -77,7 +79,7 @@ export function differencesOf(figures: ComparisonFigures): DifferenceLine[] {
   return metricsOf(base).flatMap((line) => {
     const other = tunedByName.get(line.name);
     if (!other) return [];
-    return [{ name: line.name, base: line, tuned: other, change: changeOf(differences[line.name]), isScore: isScore(line.name) }];
+    return [{ name: line.name, base: line, tuned: other, change: changeOf(differences[line.name]) }];
   });
 }
 
@@ -94,6 +96,20 @@ export function byField<T extends { field: string }>(slices: T[] | undefined): [
   const fields = new Map<string, T[]>();
   for (const slice of slices ?? []) fields.set(slice.field, [...(fields.get(slice.field) ?? []), slice]);
   return [...fields];
+}
+
+/** A metric's value: shares with three places, counts with one. */
+export function formatMetric(name: string, value: number | null | undefined): string {
+  return formatFigure(value, placesOf(name));
+}
+
+/** A difference of a metric, likewise. */
+export function formatChange(name: string, value: number): string {
+  return formatSigned(value, placesOf(name));
+}
+
+function placesOf(name: string): number {
+  return COUNTS.includes(name) ? 1 : 3;
 }
 
 /** A probability: 0.031, or < 0.001. */
