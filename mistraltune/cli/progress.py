@@ -221,8 +221,13 @@ def describe_footprint(figures: dict[str, Any]) -> list[str]:
     if memory := figures.get("memory"):
         parts = ", ".join(f"{name} {amount(memory[f'{name}_bytes'])}" for name in MEMORY_PARTS)
         free = memory["free_bytes"]
-        line = f"memory: about {amount(memory['total_bytes'])} on the {memory['device'].upper()} ({parts})"
-        line += "" if free is None else f", {amount(free)} free"
+        num_processes = memory["num_processes"]
+        each = f" in each of {num_processes} processes" if num_processes > 1 else ""
+        shards = ", the base in shards" if memory["is_sharded"] else ""
+        line = (
+            f"memory: about {amount(memory['total_bytes'])} on the {memory['device'].upper()}{each} ({parts}{shards})"
+        )
+        line += "" if free is None else f", {amount(free)} free{' for it' if each else ''}"
         lines.append(line)
         if free is not None and free < memory["total_bytes"]:
             lines.append("memory: that is more than is free; the longest batch is tried before the first step")
