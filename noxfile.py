@@ -7,6 +7,8 @@ import json
 import os
 import re
 import shutil
+import sys
+from functools import partial
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -38,6 +40,9 @@ QUIET = {
 }
 
 
+ONE_THREAD = {"OMP_NUM_THREADS": "1"}
+"""For tests that run side by side."""
+
 WITHOUT_CONSOLE = {"MISTRALTUNE_SKIP_CONSOLE": "1"}
 """Spares every session that does not look at the console the minute that building it takes."""
 
@@ -47,85 +52,111 @@ MAX_FIRST_LOAD = 160_000
 """Bytes of JavaScript, gzipped, that a page of the console may load at first."""
 
 
-def install(session: nox.Session, *groups: str) -> None:
-    """Install the project as its users do, with the tested versions, and what the session needs beside it."""
-    needs = nox.project.dependency_groups(GROUPS, *groups)
-    session.install(*CONSTRAINTS, *needs, ".", env=WITHOUT_CONSOLE)
+shared_session = partial(nox.session, venv_backend="none")
+"""A session in the environment that `Installed` keeps."""
 
 
-@nox.session
+class Installed:
+    """The project in an environment that sessions share, installed as its users do, with the tested versions.
+
+    torch and what comes with it take most of a minute to install: once, not once for each session.
+
+    Args:
+        session: The session that needs it.
+        groups: Dependency groups that it needs beside.
+    """
+
+    def __init__(self, session: nox.Session, *groups: str) -> None:
+        self.session = session
+        self.python = ROOT / ".nox" / "project" / "bin" / "python"
+        self.path = {"PATH": f"{self.python.parent}{os.pathsep}{os.environ['PATH']}"}
+        if not self.python.exists():
+            session.run_install(sys.executable, "-m", "venv", str(self.python.parents[1]), external=True)
+        self.pip(*nox.project.dependency_groups(GROUPS, *groups), ".", env=WITHOUT_CONSOLE)
+
+    def pip(self, *words: str, env: dict[str, str]) -> None:
+        """Install, with the tested versions."""
+        command = (str(self.python), "-m", "pip", "install", "--quiet", *CONSTRAINTS, *words)
+        self.session.run_install(*command, env=env, external=True)
+
+    def run(self, *words: str, env: dict[str, str] | None = None) -> None:
+        """`python WORDS`, which finds the commands of the environment as well."""
+        self.session.run(str(self.python), *words, env=self.path | (env or {}), external=True)
+
+
+@shared_session
 def tests(session: nox.Session) -> None:
     """All tests: the quick ones side by side, then those that train the quickstart model."""
-    install(session, "test")
+    installed = Installed(session, "test")
     if session.posargs:
-        session.run("pytest", *session.posargs, env=QUIET)
+        installed.run("-m", "pytest", *session.posargs, env=QUIET)
         return
-    session.run("pytest", "-m", "not e2e", "-n", "2", "--dist", "worksteal", env=QUIET | {"OMP_NUM_THREADS": "1"})
-    session.run("pytest", "-m", "e2e", env=QUIET)
+    quick = ("-m", "not e2e", "-n", "2", "--dist", "worksteal")
+    installed.run("-m", "pytest", *quick, env=QUIET | ONE_THREAD)
+    installed.run("-m", "pytest", "-m", "e2e", env=QUIET)
 
 
-@nox.session
+@shared_session
 def e2e(session: nox.Session) -> None:
     """Only the tests that train, resume, evaluate and compare the quickstart model."""
-    install(session, "test")
-    session.run("pytest", "-m", "e2e", *session.posargs, env=QUIET)
+    Installed(session, "test").run("-m", "pytest", "-m", "e2e", *session.posargs, env=QUIET)
 
 
-@nox.session
+@shared_session
 def compat(session: nox.Session) -> None:
     """Clients that others wrote, each in its own environment, drive the server; `-- fast` on a model without sense.
 
     Without `fast` the server trains and serves the quickstart model (about a quarter of an hour on two cores).
     """
-    install(session, "test")
+    installed = Installed(session, "test")
     clients = Path(session.create_tmp()).resolve() / "clients"
     for name, requirement in CLIENTS.items():
-        if not (clients / name / "bin" / "python").exists():
-            session.run_install("python", "-m", "venv", str(clients / name))
-        python = str(clients / name / "bin" / "python")
-        session.run_install(python, "-m", "pip", "install", "--quiet", requirement, external=True)
-    env = QUIET | {"OMP_NUM_THREADS": "1", "MISTRALTUNE_CLIENTS": str(clients)}
+        python = clients / name / "bin" / "python"
+        if not python.exists():
+            session.run_install(sys.executable, "-m", "venv", "--without-pip", str(clients / name), external=True)
+        into = (str(installed.python), "-m", "pip", "--python", str(python), "install", "--quiet", requirement)
+        session.run_install(*into, external=True)
+    env = QUIET | ONE_THREAD | {"MISTRALTUNE_CLIENTS": str(clients)}
     if "fast" in session.posargs:
         env["MISTRALTUNE_COMPAT_MODEL"] = "tiny"
-    session.run("pytest", "tests/compat", env=env)
+    installed.run("-m", "pytest", "tests/compat", env=env)
 
 
-@nox.session
+@shared_session
 def faults(session: nox.Session) -> None:
     """Every kill, damage and full disk there is (about an hour); what held goes into tests/faults.md."""
-    install(session, "test")
-    env = QUIET | {"OMP_NUM_THREADS": "1", "MISTRALTUNE_FAULTS": "all"}
     places = ["tests/faults", "tests/serve", "tests/test_static_gate.py"]
-    session.run("pytest", *(session.posargs or places), env=env)
+    env = QUIET | ONE_THREAD | {"MISTRALTUNE_FAULTS": "all"}
+    Installed(session, "test").run("-m", "pytest", *(session.posargs or places), env=env)
 
 
-@nox.session
+@shared_session
 def bench(session: nox.Session) -> None:
     """Each figure of benchmarks/README.md, measured anew (most of an hour); `nox -s bench -- training` for one."""
-    install(session, "bench")
+    installed = Installed(session, "bench")
     for name in session.posargs or BENCHMARKS:
-        session.run("python", f"benchmarks/{name}.py", env=QUIET | {"PIP_NO_INPUT": "1"})
+        installed.run(f"benchmarks/{name}.py", env=QUIET | {"PIP_NO_INPUT": "1"})
 
 
-@nox.session
+@shared_session
 def frontend(session: nox.Session) -> None:
     """The console: types made anew, style, types, logic, build and its size, then used in a real browser.
 
     Takes Node 20 or later, npm, and Chromium; pictures of every page are left in `outputs/console/`.
     """
-    install(session, "test", "browser")
+    installed = Installed(session, "test", "browser")
     folder = ROOT / "frontend"
     made = [folder / "openapi.json", folder / "src" / "lib" / "api" / "schema.d.ts"]
     with session.chdir(folder):
         session.run("npm", "ci", "--no-audit", "--no-fund", external=True)
         before = [path.read_bytes() for path in made]
-        session.run("npm", "run", "types", external=True)
+        session.run("npm", "run", "types", env=installed.path, external=True)
         if before != [path.read_bytes() for path in made]:
             session.error("the console's types were stale: commit what `npm run types` has made of them")
         for script in ("lint", "typecheck", "test"):
             session.run("npm", "run", script, external=True)
     # Built as for those who install it: a console that cannot be built fails here, where an install only warns.
-    session.install("--no-deps", "--force-reinstall", *CONSTRAINTS, ".", env=WITH_CONSOLE)
+    installed.pip("--no-deps", "--force-reinstall", ".", env=WITH_CONSOLE)
     if not (folder / "out" / "index.html").is_file():
         session.error("the console was not built: `npm run build` in frontend/ says why")
     for page, size in sorted(first_loads(folder / "out").items(), key=lambda item: -item[1]):
@@ -135,8 +166,8 @@ def frontend(session: nox.Session) -> None:
     chromium = shutil.which("chromium")
     if chromium is None:
         session.error("the console's tests need Chromium: apt-get install chromium")
-    env = QUIET | {"OMP_NUM_THREADS": "1", "MISTRALTUNE_CHROMIUM": chromium}
-    session.run("pytest", "tests/console", "-n", "2", "--dist", "loadfile", *session.posargs, env=env)
+    env = QUIET | ONE_THREAD | {"MISTRALTUNE_CHROMIUM": chromium}
+    installed.run("-m", "pytest", "tests/console", "-n", "2", "--dist", "loadfile", *session.posargs, env=env)
 
 
 def first_loads(site: Path) -> dict[str, int]:
@@ -158,11 +189,10 @@ def lint(session: nox.Session) -> None:
     session.run("lint-imports")
 
 
-@nox.session
+@shared_session
 def types(session: nox.Session) -> None:
     """mypy --strict on the package."""
-    install(session, "types")
-    session.run("mypy")
+    Installed(session, "types").run("-m", "mypy")
 
 
 @nox.session

@@ -116,21 +116,20 @@ def mistral_common(tokenizer: str, path: Path) -> Figures:
 
 def mistraltune(tokenizer: str, path: Path) -> Figures:
     """What `train` does before its first step."""
-    from mistraltune.data import fitting
-    from mistraltune.data.reading import ConversationFile
+    from mistraltune.data.conversation_file import ConversationFile
+    from mistraltune.data.measuring import Rules, measure
     from mistraltune.data.rendering import MistralRenderer
+    from mistraltune.data.reopening import Reopening
 
     open_renderer = partial(MistralRenderer.from_name, tokenizer)
     renderer = open_renderer()
     conversations = ConversationFile.open(path)
     started = time.perf_counter()
-    measured = fitting.measure(
+    measured = measure(
         conversations,
         renderer.render,
-        max_length=None,
-        bos_id=renderer.bos_id,
-        end_ids=renderer.end_ids,
-        reopening=fitting.Reopening(open_renderer, renderer.fingerprint),
+        rules=Rules(None, bos_id=renderer.bos_id, end_ids=renderer.end_ids),
+        reopening=Reopening(open_renderer, renderer.fingerprint),
     )
     seconds = time.perf_counter() - started
     return {"seconds": seconds, "num_rows": measured.num_rows, "num_tokens": measured.num_tokens}

@@ -105,7 +105,7 @@ def render(file: Path) -> list[dict[str, list[int]]]:
     """Rows as token ids and labels, by our renderer."""
     from mistraltune.backends.local.batching import labels
     from mistraltune.backends.local.loading import load_renderer
-    from mistraltune.data.reading import ConversationFile
+    from mistraltune.data.conversation_file import ConversationFile
     from mistraltune.results import ModelRef
 
     renderer = load_renderer(ModelRef(model="quickstart"))

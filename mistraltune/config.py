@@ -151,7 +151,7 @@ class TrainingConfig(Config):
     schedule: Schedule = "cosine"
     """How the learning rate falls after the warm-up (transformers' names); `constant` stays at the peak."""
     min_lr_ratio: Annotated[float, Field(ge=0, le=1)] = 0.1
-    """Where `cosine_with_min_lr` and `warmup_stable_decay` end, as a share of the peak."""
+    """Where `cosine_with_min_lr` and `warmup_stable_decay` end, as a share of the peak; the latter in its last step."""
     decay_fraction: Annotated[float, Field(gt=0, le=1)] = 0.1
     """Share of the steps in which `warmup_stable_decay` falls, at the end."""
     num_cycles: Annotated[int, Field(ge=1, le=10_000)] = 2

@@ -9,8 +9,9 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, cast
 
+from mistraltune.abilities import ExportingBackend
 from mistraltune.errors import ConfigError
-from mistraltune.interfaces import Backend, Evaluator, ExportingBackend, Renderer
+from mistraltune.interfaces import Backend, Evaluator, Renderer
 from mistraltune.results import QUICKSTART, ModelRef
 from mistraltune.runs import RunDir, is_run_dir
 
@@ -105,7 +106,9 @@ def find_model(text: str, **fields: Any) -> ModelRef:
         if backend == "ft":  # as an API names what it has fine-tuned
             raise ConfigError(f"{text} is a model of an API", hint=f"name it api:{text}, or api:{text}@ENDPOINT")
         get_backend(backend)
-        model, _, endpoint = model_id.rpartition("@") if "@" in model_id else (model_id, "", "")
+        model, at, endpoint = model_id.rpartition("@") if "@" in model_id else (model_id, "", "")
+        if not model or (at and not endpoint):
+            raise ConfigError(f"{text} lacks a name", hint=f"name it {backend}:MODEL or {backend}:MODEL@ENDPOINT")
         return ModelRef(backend=backend, model=model, endpoint=endpoint or None, **fields)
     if (path / "adapter_config.json").is_file():
         return find_adapter(path, **fields)

@@ -32,6 +32,11 @@ class ModelRef(Result):
     endpoint: str | None = None
     """Name of the API endpoint, for API models."""
 
+    @property
+    def base(self) -> ModelRef:
+        """The model without its adapter, which reads the same tokens."""
+        return self.model_copy(update={"adapter": None})
+
     def __str__(self) -> str:
         """How a report names it."""
         name = self.adapter or (f"{self.backend}:{self.model}@{self.endpoint}" if self.endpoint else self.model)
@@ -88,10 +93,12 @@ class Prediction(Result):
 
 
 class Overlap(Result):
-    """Evaluated rows that stand in the data that a run was trained on."""
+    """Evaluated rows that stand in the data that a run was trained or validated on."""
 
     train_file: str
-    """The training data."""
+    """That data."""
+    part: Literal["training", "validation"] = "training"
+    """What the run used it for."""
     num_exact: int | None = None
     """Rows that say the same as a training row; None where they could not be compared."""
     num_near: int | None = None
@@ -119,6 +126,7 @@ class EvalReport(Result):
     model: ModelRef
     evaluator: str
     eval_file: str = ""
+    """Its path, from any working directory."""
     eval_sha256: str = ""
     limit: int | None = None
     """How many rows of the file were asked, the first ones, where it was not all."""
@@ -126,7 +134,7 @@ class EvalReport(Result):
     metrics: dict[str, float]
     """Means over the examples (0 to 1 for `exact_match` and `f1`), and figures such as `tokens_per_second`."""
     intervals: dict[str, Interval]
-    """95 % intervals of the metrics that are means over examples."""
+    """95 % intervals of the metrics that are means over examples; of few examples, those of shares alone."""
     sampling: dict[str, Any]
     """How the answers were generated."""
     options: dict[str, Any] = {}
@@ -161,6 +169,7 @@ class SliceComparison(Result):
     """Metrics of the base."""
     fine_tuned: dict[str, float]
     differences: dict[str, Difference]
+    """Of the metrics that have an interval in both."""
 
 
 class Comparison(Result):

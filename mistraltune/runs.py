@@ -16,19 +16,14 @@ from mistraltune.checkpoints import (
     publish_checkpoint,
 )
 from mistraltune.clock import now
-from mistraltune.configuring import dump_yaml, parse_yaml
-from mistraltune.dotted import flatten, value_at
 from mistraltune.errors import ConfigError, TemporaryError
-from mistraltune.identity import differing_fields, is_named, refuse_unknown_fields
-from mistraltune.publishing import naming_failed_writes, publish_json, publish_text, sync_file
+from mistraltune.publishing import publish_json
 from mistraltune.results import ModelRef, TrainResult
+from mistraltune.run_history import Event, RunHistory
 from mistraltune.run_lock import RunLock
+from mistraltune.run_metadata import METADATA, RunMetadata
 
-FORMAT_VERSION = 1
-METADATA = "training_metadata.yaml"
-
-Event = dict[str, Any]
-"""One thing that happened: `event` names it, the other keys say more. JSON-like."""
+__all__ = ["METRIC_EVENTS", "STATUSES", "Event", "RunDir", "find_runs", "is_run_dir", "list_runs", "refuse_foreign_dir"]
 
 STATUSES = ("unfinished", "running", "finished", "failed")
 """What a run may be, see `RunDir.status`."""
@@ -65,6 +60,9 @@ class RunDir:
         self._on_event = on_event
         self._should_stop = should_stop
         self._lock = RunLock(path)
+        self._metadata = RunMetadata(path)
+        self._history = RunHistory(path)
+        self._checkpoints = path / "checkpoints"
 
     # Reading
 
@@ -78,37 +76,15 @@ class RunDir:
         """What the run is and was made of; empty before it began.
 
         Raises:
-            ConfigError: A newer MistralTune wrote it.
+            ConfigError: It is damaged, or a newer MistralTune wrote it.
         """
-        content = self._stored()
-        if content.get("format_version", 0) > FORMAT_VERSION:
-            raise ConfigError(
-                f"{self.path} was made by MistralTune {content.get('versions', {}).get('mistraltune', '?')}",
-                hint="upgrade MistralTune to read it",
-            )
-        return content
-
-    def _stored(self) -> dict[str, Any]:
-        try:
-            content = parse_yaml((self.path / METADATA).read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return {}
-        except (ConfigError, UnicodeDecodeError) as error:
-            raise self._damage(str(error)) from error
-        if content and not {"format_version", "status"} <= set(content):
-            raise self._damage("keys are missing")
-        return content
-
-    def _damage(self, reason: str) -> ConfigError:
-        return ConfigError(
-            f"{self.path / METADATA} is damaged: {reason}", hint="restore it, or choose another --run-id"
-        )
+        return self._metadata.content()
 
     @property
     def started_at(self) -> str:
         """When it began, ISO 8601; told of a run in a newer format too, empty where it cannot be read."""
         try:
-            return str(self._stored().get("started_at", ""))
+            return str(self._metadata.stored().get("started_at", ""))
         except ConfigError:
             return ""
 
@@ -149,19 +125,17 @@ class RunDir:
 
     def history(self) -> list[Event]:
         """The metric events so far, oldest first; a torn last line (a kill while writing) is left out."""
-        path = self.path / "metrics.jsonl"
-        lines = path.read_bytes().split(b"\n") if path.exists() else []
-        return [json.loads(line) for line in lines[:-1]]  # after the last newline there is nothing, or a torn line
+        return self._history.entries()
 
     def sound_checkpoint(self, step: int) -> Checkpoint | None:
         """The checkpoint of that step; None where there is none, or it is damaged."""
-        found = (each for each in list_checkpoints(self.path / "checkpoints") if each.step == step)
+        found = (each for each in list_checkpoints(self._checkpoints) if each.step == step)
         return next((each for each in found if not each.damage()), None)
 
     def checkpoint(self) -> tuple[Checkpoint | None, list[str]]:
         """The newest sound checkpoint, and a sentence for each damaged one that was passed over."""
         passed_over: list[str] = []
-        for candidate in reversed(list_checkpoints(self.path / "checkpoints")):
+        for candidate in reversed(list_checkpoints(self._checkpoints)):
             damage = candidate.damage()
             if not damage:
                 return candidate, passed_over
@@ -211,48 +185,7 @@ class RunDir:
         Raises:
             ConfigError: The directory holds a run of another identity; the message names the fields that differ.
         """
-        known = self.metadata
-        refuse_unknown_fields(allow_changed, [*flatten(known.get("identity") or {}), *flatten(identity)])
-        if known:
-            self._begin_again(known, identity, config, allow_changed)
-            return
-        publish_text(self.path / "config.yaml", dump_yaml(config))
-        self._write_metadata(
-            {
-                "format_version": FORMAT_VERSION,
-                "run_id": self.run_id,
-                "status": "unfinished",
-                "started_at": now(),
-                "identity": identity,
-                **facts,
-            }
-        )
-
-    def _begin_again(
-        self, known: dict[str, Any], identity: dict[str, Any], config: dict[str, Any], allow_changed: Sequence[str]
-    ) -> None:
-        differing = differing_fields(known.get("identity") or {}, identity)
-        is_finished = known["status"] == "finished"
-        if is_finished:  # nothing is computed any more: libraries may be newer
-            differing = [field for field in differing if not field.startswith("libraries.")]
-        refused = [field for field in differing if is_finished or not is_named(field, allow_changed)]
-        if refused:
-            raise ConfigError(
-                f"{self.path} holds another run; different: {', '.join(refused)}",
-                hint="choose another --run-id, or leave it out to get one made from configuration and data"
-                + ("" if is_finished else "; --allow-changed FIELD continues this one all the same"),
-            )
-        if is_finished:
-            return
-        known.pop("reason", None)  # of an earlier failure
-        if differing:
-            changes = [
-                {"field": field, "from": value_at(known.get("identity") or {}, field), "to": value_at(identity, field)}
-                for field in differing
-            ]
-            known["allowed_changes"] = [*known.get("allowed_changes", []), {"at": now(), "changes": changes}]
-            publish_text(self.path / "config.yaml", dump_yaml(config))
-        self._write_metadata(known | {"status": "unfinished", "identity": identity})
+        self._metadata.begin(identity, config=config, facts=facts, allow_changed=allow_changed)
 
     def record_session(self, *, step: int, **conditions: Any) -> None:
         """Write down what the run computes with from `step` on, and say where it computed with something else before.
@@ -270,7 +203,7 @@ class RunDir:
             self.emit("note", text=f"not bit-exact with the steps up to {step}: {'; '.join(changes)}")
         if changes or not sessions:
             sessions.append({"from_step": step, **conditions})
-        self._update_metadata(sessions=sessions)
+        self._metadata.update(sessions=sessions)
 
     def emit(self, event: str, **fields: Any) -> None:
         """Tell whoever watches the run; step and validation metrics also go to `metrics.jsonl`.
@@ -284,9 +217,7 @@ class RunDir:
         """
         entry: Event = {"event": event, **fields}
         if event in METRIC_EVENTS and self._keeps_metrics:
-            path = self.path / "metrics.jsonl"
-            with naming_failed_writes(path), path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(entry) + "\n")
+            self._history.append(entry)
         self._on_event(entry)
 
     @property
@@ -299,26 +230,24 @@ class RunDir:
 
         Later checkpoints are damaged (`checkpoint` would have named a sound one); left there, they would outlive it.
         """
-        drop_later_checkpoints(self.path / "checkpoints", step=step)
-        kept = [entry for entry in self.history() if entry["step"] <= step]
-        publish_text(self.path / "metrics.jsonl", "".join(json.dumps(entry) + "\n" for entry in kept))
+        drop_later_checkpoints(self._checkpoints, step=step)
+        self._history.rewind(step)
 
     @contextmanager
     def publish_checkpoint(self, step: int) -> Iterator[Path]:
         """A staging folder that becomes `checkpoints/step-N`; the metrics up to it are on disk before it is."""
-        with publish_checkpoint(self.path / "checkpoints", step) as staging:
+        with publish_checkpoint(self._checkpoints, step) as staging:
             yield staging
-            if (self.path / "metrics.jsonl").exists():
-                sync_file(self.path / "metrics.jsonl")
+            self._history.sync()
 
     def drop_old_checkpoints(self, *, keep: int, spare: int | None = None) -> None:
         """Delete all but the newest `keep` checkpoints, and that of step `spare`."""
-        drop_old_checkpoints(self.path / "checkpoints", keep=keep, spare=spare)
+        drop_old_checkpoints(self._checkpoints, keep=keep, spare=spare)
 
     def finish(self, result: TrainResult) -> None:
         """Record the result; from here on the run is finished and never changes."""
         publish_json(self.path / "metrics.json", result.metrics)
-        self._update_metadata(
+        self._metadata.update(
             status="finished",
             finished_at=now(),
             model=result.model.model_dump(exclude_none=True),
@@ -328,13 +257,7 @@ class RunDir:
     def fail(self, reason: str) -> None:
         """Record why it ended early, if the disk still takes it; the error itself is told anyway."""
         with suppress(OSError, TemporaryError):
-            self._update_metadata(status="failed", reason=reason)
-
-    def _update_metadata(self, **changes: Any) -> None:
-        self._write_metadata({**self.metadata, **changes})
-
-    def _write_metadata(self, metadata: dict[str, Any]) -> None:
-        publish_text(self.path / METADATA, dump_yaml(metadata))
+            self._metadata.update(status="failed", reason=reason)
 
 
 def is_run_dir(path: Path) -> bool:

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from mistraltune.config import TrainConfig
-from mistraltune.data.fitting import Fitted, Reopening, fit
+from mistraltune.data.conversation_file import ConversationFile
+from mistraltune.data.fitting import Fitted, fit
+from mistraltune.data.measuring import Rules
 from mistraltune.data.overlap import SharedRows, find_overlap
-from mistraltune.data.reading import ConversationFile
+from mistraltune.data.reopening import Reopening
 from mistraltune.errors import ConfigError, DataError, Stopped
 from mistraltune.interfaces import Backend, Renderer, Trainer
 from mistraltune.provenance import describe_origin, library_majors
@@ -226,16 +228,8 @@ def fit_rows(
         if num_done % ROWS_PER_PROGRESS == 0:
             on_event({"event": "progress", "done": num_done, "total": len(file)})
 
-    return fit(
-        file,
-        renderer.render,
-        max_length=config.data.max_length,
-        on_too_long=config.data.on_too_long,
-        bos_id=renderer.bos_id,
-        end_ids=renderer.end_ids,
-        reopening=reopening,
-        on_progress=tell,
-    )
+    rules = Rules(config.data.max_length, config.data.on_too_long, renderer.bos_id, renderer.end_ids)
+    return fit(file, renderer.render, rules=rules, reopening=reopening, on_progress=tell)
 
 
 def describe_overlap(overlap: SharedRows, *, is_allowed: bool, on_event: Listener) -> None:

@@ -22,8 +22,10 @@ from tallying import Tally
 
 from mistraltune.publishing import publish_dir
 
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a script's `pytest &` has it, and every child would too
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+# A script's `pytest &` ignores SIGINT, nohup SIGHUP, and every child of the tests would too.
+for number, heeded in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, heeded)
 
 hypothesis.settings.register_profile("repeatable", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("repeatable")

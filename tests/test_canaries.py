@@ -13,7 +13,9 @@ from pathlib import Path
 from urllib.parse import quote, quote_plus
 
 import pytest
-from faulty_api import Call, Fault, FaultyApi, RealTime, faulty_api, write_endpoints
+from clocks import RealTime
+from faulty_api import faulty_api, write_endpoints
+from remote_jobs import Call, Fault, FaultyApi
 
 CANARIES = {
     "LAB_API_KEY": "canary*Lab=71c2be90",

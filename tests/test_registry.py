@@ -180,6 +180,12 @@ def test_an_apis_own_name_of_a_model_is_answered_with_how_it_is_named_here() -> 
     assert refused.value.hint.startswith("name it api:ft:open-mistral-7b:")
 
 
+@pytest.mark.parametrize("text", ["api:", "api:@lab", "api:open-mistral-7b@"])
+def test_a_reference_that_lacks_a_name_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match=f"{text} lacks a name"):
+        find_model(text)
+
+
 def test_a_model_of_an_api_is_named_with_its_endpoint() -> None:
     ref = find_model("api:ft:open-mistral-7b:x@lab")
     assert ref == ModelRef(backend="api", model="ft:open-mistral-7b:x", endpoint="lab")

@@ -18,6 +18,7 @@ from typer.core import TyperGroup
 from mistraltune import __version__
 from mistraltune.cli import (
     chat,
+    compare,
     config,
     data,
     doctor,
@@ -70,7 +71,7 @@ app.command("quickstart")(quickstart.quickstart)
 app.command("init")(config.init)
 app.command("doctor")(doctor.doctor)
 app.command("eval")(evaluate.evaluate)
-app.command("compare")(evaluate.compare)
+app.command("compare")(compare.compare)
 app.command("generate")(chat.generate)
 app.command("chat")(chat.chat)
 
@@ -108,11 +109,13 @@ def main() -> None:
         code = error.exit_code
         if code > 128:
             end_by_signal(code - 128)
+    except Stopped as stop:
+        code = 128 + stop.signal_number
+        report_stop(stop, code=code, as_json=wants_json)
+        end_by_signal(stop.signal_number)
     except MistralTuneError as error:
-        code = 128 + error.signal_number if isinstance(error, Stopped) else error.exit_code
+        code = error.exit_code
         report_error(error.message, hint=error.hint, code=code, details=error.details, as_json=wants_json)
-        if isinstance(error, Stopped):
-            end_by_signal(error.signal_number)
     except typer.Abort:
         code = ExitCode.INTERRUPTED
     except typer.TyperException as error:
@@ -178,14 +181,26 @@ def report_error(
     message: str, *, hint: str = "", code: int, details: dict[str, object] | None = None, as_json: bool = False
 ) -> None:
     """`error:` and `hint:` on stderr; with `--json` the same as the one object on stdout."""
+    say(f"error: {message}", hint=hint)
+    if as_json:
+        print_json_error(message, hint=hint, code=code, details=details)
+
+
+def report_stop(stop: Stopped, *, code: int, as_json: bool) -> None:
+    """What came of a stop that was asked for, on stderr: no error, though `--json` readers get it in that place."""
+    say(stop.message, hint=stop.hint)
+    if as_json:
+        print_json_error(stop.message, hint=stop.hint, code=code, details=stop.details)
+
+
+def say(text: str, *, hint: str) -> None:
+    """What happened and what to do about it, on stderr, without the secrets that a library may have repeated."""
     from mistraltune.cli.console import note
     from mistraltune.secrets import masked
 
-    note(f"error: {masked(message)}")
+    note(masked(text))
     if hint:
         note(f"hint: {masked(hint)}")
-    if as_json:
-        print_json_error(message, hint=hint, code=code, details=details)
 
 
 def report_bug(error: Exception, *, as_json: bool) -> int:

@@ -80,6 +80,7 @@ def chat(
     """Talk to a model; answers are streamed. /reset forgets the conversation, /exit or Ctrl-D ends it."""
     from mistraltune.data.characters import escaped
     from mistraltune.data.conversation import Conversation, Message
+    from mistraltune.errors import Stopped
     from mistraltune.interfaces import Sampling
 
     sampling = Sampling(max_new_tokens=max_new_tokens, temperature=temperature, top_p=top_p, seed=seed)
@@ -104,6 +105,9 @@ def chat(
                 sys.stdout.flush()
             sys.stdout.write("\n")
             conversation = Conversation(messages=(*conversation.messages, Message(role="assistant", content=answer)))
+    except Stopped as stop:
+        stop.hint = ""  # no command takes a conversation up again
+        raise
     finally:
         opened.close()
 

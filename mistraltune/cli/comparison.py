@@ -10,10 +10,12 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from mistraltune.cli.console import show
+from mistraltune.cli.console import note, show
+from mistraltune.cli.tables import Column, show_table
 from mistraltune.data.characters import escaped
 from mistraltune.evaluation.comparing import Pair, paired
 from mistraltune.evaluation.wording import (
+    NO_INTERVAL,
     evidence,
     figure,
     headline,
@@ -25,20 +27,22 @@ from mistraltune.evaluation.wording import (
     signed_span,
     span,
 )
-from mistraltune.results import Answer, AnswerPair, Comparison, EvalReport, Prediction, SliceComparison
+from mistraltune.results import Answer, AnswerPair, Comparison, EvalReport, Prediction, Slice, SliceComparison
 
 NUM_ROWS_SHOWN = 5
 CELL_LENGTH = 400
 OUTCOMES = {"win": "better", "loss": "worse", "tie": "equal"}
 
 
-def metrics_table(report: EvalReport) -> Table:
-    """Each metric with its interval."""
-    table = plain_table("metric", "value", "95% interval")
+def show_metrics(report: EvalReport) -> None:
+    """Print each metric with its interval."""
+    rows = []
     for name, value in report.metrics.items():
         interval = report.intervals.get(name)
-        table.add_row(label(name), figure(name, value), span(name, interval) if interval else "")
-    return table
+        rows.append([label(name), figure(name, value), span(name, interval) if interval else ""])
+    show_table([Column("metric"), *numbers("value", "95% interval")], rows)
+    if any(name not in report.intervals for name in (*scores_of(report.predictions), "average_length")):
+        note(NO_INTERVAL)
 
 
 def show_comparison(comparison: Comparison) -> None:
@@ -46,55 +50,69 @@ def show_comparison(comparison: Comparison) -> None:
     show(Text(f"\n{headline(comparison)}", style="bold"))
     show("\n".join(f"  {sentence}" for sentence in evidence(comparison)))
     show("")
-    show(differences_table(comparison))
+    show_differences(comparison)
     show_compared_slices(comparison)
     show_changed_rows(comparison)
 
 
-def differences_table(comparison: Comparison) -> Table:
-    """Each metric of both models, and their difference with its interval; shares in percent and points."""
+def show_differences(comparison: Comparison) -> None:
+    """Print each metric of both models, and their difference with its interval; shares in percent and points."""
     has_p_values = any(difference.p_value is not None for difference in comparison.differences.values())
     more = ("McNemar's p",) if has_p_values else ()
-    table = plain_table("metric", "base", "fine-tuned", "difference (95% interval)", *more)
+    rows = []
     for name, difference in comparison.differences.items():
         reports = (comparison.base, comparison.fine_tuned)
         values = [figure(name, report.metrics[name]) if name in report.metrics else "" for report in reports]
         change = f"{signed(name, difference.value)} ({signed_span(name, difference.interval)})"
         p_value = "" if difference.p_value is None else probability(difference.p_value)
-        table.add_row(label(name), *values, change, *([p_value] if has_p_values else []))
-    return table
+        rows.append([label(name), *values, change, *([p_value] if has_p_values else [])])
+    headings = numbers("base", "fine-tuned", "difference (95% interval)", *more)
+    show_table([Column("metric", wraps=True), *headings], rows)
 
 
 def show_slices(report: EvalReport) -> None:
     """Print the scores of each group of rows, a table a field."""
+    names = scores_of(report.predictions)
     for field, slices in groupby(report.slices, key=attrgetter("field")):
-        names = scores_of(report.predictions)
-        table = plain_table(escaped(field), "rows", *(f"{label(name)} (95% interval)" for name in names))
+        rows = []
         for one in slices:
-            values = [
-                f"{figure(name, one.metrics[name])} ({span(name, one.intervals[name])})" if name in one.metrics else ""
-                for name in names
-            ]
-            table.add_row(cell(one.value), f"{one.num_examples:,}", *values)
-        show(table)
+            values = [slice_figure(one, name) if name in one.metrics else "" for name in names]
+            rows.append([cell(one.value).plain, f"{one.num_examples:,}", *values])
+        show("")
+        show_groups(field, [f"{label(name)} (95% interval)" for name in names], rows)
+    if any(name in one.metrics and name not in one.intervals for one in report.slices for name in names):
+        note(NO_INTERVAL)
 
 
 def show_compared_slices(comparison: Comparison) -> None:
     """Print how much better or worse each group of rows got, a table a field."""
+    names = scores_of(comparison.base.predictions)
     for field, slices in groupby(comparison.slices, key=attrgetter("field")):
-        names = scores_of(comparison.base.predictions)
-        table = plain_table(escaped(field), "rows", *map(label, names))
+        rows = []
         for one in slices:
-            values = [slice_change(one, name) if name in one.differences else "" for name in names]
-            table.add_row(cell(one.value), f"{one.num_examples:,}", *values)
+            values = [slice_change(one, name) if name in one.base else "" for name in names]
+            rows.append([cell(one.value).plain, f"{one.num_examples:,}", *values])
         show("")
-        show(table)
+        show_groups(field, [label(name) for name in names], rows)
+    if any(name in one.base and name not in one.differences for one in comparison.slices for name in names):
+        note(NO_INTERVAL)
+
+
+def show_groups(field: str, names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table of groups of rows: the field's value, how many rows, and what is told of each metric."""
+    show_table([Column(escaped(field), wraps=True), *numbers("rows", *names)], rows)
+
+
+def slice_figure(one: Slice, name: str) -> str:
+    """A score on a group of rows, and its interval where the group is large enough."""
+    interval = f" ({span(name, one.intervals[name])})" if name in one.intervals else ""
+    return f"{figure(name, one.metrics[name])}{interval}"
 
 
 def slice_change(one: SliceComparison, name: str) -> str:
-    """A score of both models on a group of rows, and the interval of the difference."""
-    before, after = figure(name, one.base[name]), figure(name, one.fine_tuned[name])
-    return f"{before} → {after} ({signed_span(name, one.differences[name].interval)})"
+    """A score of both models on a group of rows, and the interval of the difference where the group is large enough."""
+    interval = f" ({signed_span(name, one.differences[name].interval)})" if name in one.differences else ""
+    return f"{figure(name, one.base[name])} → {figure(name, one.fine_tuned[name])}{interval}"
 
 
 def scores_of(predictions: Sequence[Prediction]) -> list[str]:
@@ -143,13 +161,9 @@ def answers_table(title: str) -> Table:
     return table
 
 
-def plain_table(*headings: str) -> Table:
-    """An empty table without lines; all columns but the first hold numbers."""
-    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
-    table.add_column(headings[0])
-    for heading in headings[1:]:
-        table.add_column(heading, justify="right")
-    return table
+def numbers(*headings: str) -> list[Column]:
+    """Columns of figures."""
+    return [Column(heading, is_number=True) for heading in headings]
 
 
 def answer_text(answer: Answer | Prediction) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 RUN_FILE = "training_metadata.yaml"
-"""What makes a folder a run; `runs.METADATA`, which takes longer to import."""
+"""What makes a folder a run; `run_metadata.METADATA`, which takes longer to import."""
 
 
 def complete_config(incomplete: str) -> list[str]:
@@ -42,14 +42,20 @@ def is_run(path: str) -> bool:
 
 
 def paths(incomplete: str) -> Iterator[str]:
-    """What a path may go on to; a folder that is no run ends with a slash, so that one can go on."""
+    """What a path may go on to; a folder that is no run ends with a slash, so that one can go on.
+
+    Where there is one such folder alone, what is in it: bash would put a space after the slash.
+    """
     folder, _, start = incomplete.rpartition(os.sep)
     place = Path(folder or (os.sep if incomplete.startswith(os.sep) else ".")).expanduser()
     try:
         entries = sorted(entry.name for entry in os.scandir(place))
     except OSError:
         return
+    found = []
     for name in entries:
         if name.startswith(start) and (start or not name.startswith(".")):
             path = f"{folder}{os.sep}{name}" if incomplete.count(os.sep) else name
-            yield path if not (place / name).is_dir() or is_run(path) else f"{path}{os.sep}"
+            found.append(path if not (place / name).is_dir() or is_run(path) else f"{path}{os.sep}")
+    inside = list(paths(found[0])) if len(found) == 1 and found[0].endswith(os.sep) else []
+    yield from inside or found

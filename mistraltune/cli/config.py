@@ -55,14 +55,11 @@ def show_config(
     if as_json:
         print_json({"config": values, "origins": loaded.origins})
         return
-    from rich.table import Table
+    from mistraltune.cli.tables import Column, show_table
+    from mistraltune.overview.selection import spelled
 
-    table = Table(box=None, pad_edge=False)
-    for heading in ("key", "value", "from"):
-        table.add_column(heading, overflow="fold", no_wrap=heading == "key")
-    for path, origin in loaded.origins.items():
-        table.add_row(path, str(value_at(values, path)), origin)
-    show(table)
+    columns = [Column("key"), Column("from"), Column("value", wraps=True)]
+    show_table(columns, [[path, origin, spelled(value_at(values, path))] for path, origin in loaded.origins.items()])
 
 
 def init(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Mapping
 from functools import cache
@@ -13,8 +14,8 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-PIPE_WIDTH = 240
-"""Columns of a table that no terminal shows: wide enough that no run id is cut."""
+PIPE_WIDTH = 120
+"""Columns of what is drawn as wide as there is room, such as answers side by side, where no terminal shows it."""
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout instead of text.")]
 
@@ -38,12 +39,50 @@ def stderr() -> Console:
 
 def show(renderable: RenderableType) -> None:
     """Print a result; a string is taken literally, never as markup."""
-    stdout().print(renderable, markup=False)
+    if isinstance(renderable, str):
+        print_text(stdout(), renderable)
+    else:
+        stdout().print(renderable)
+
+
+def show_line(text: str) -> None:
+    """Print a result as one line, however long: a terminal wraps it, and it is copied as a whole."""
+    stdout().print(text, markup=False, soft_wrap=True)
+
+
+def show_beside(label: str, text: str) -> None:
+    """Print a text beside a label; on a terminal its further lines begin below its first."""
+    room = stdout().width - len(label) if stdout().is_terminal else None
+    for number, line in enumerate([text] if room is None else wrap(text, room)):
+        show_line(f"{' ' * len(label) if number else label}{line}")
 
 
 def note(text: str) -> None:
     """Say something beside the result: what is being done, what was found, where a file lies."""
-    stderr().print(text, markup=False)
+    print_text(stderr(), text)
+
+
+def print_text(console: Console, text: str) -> None:
+    """Print a text, on a terminal with line breaks between its words."""
+    lines = wrap(text, console.width) if console.is_terminal else [text]
+    console.print("\n".join(lines), markup=False, soft_wrap=True)
+
+
+def wrap(text: str, width: int) -> list[str]:
+    """A text in lines of at most so many columns, broken between words; a longer word, such as a path, stays whole."""
+    from rich.cells import cell_len
+
+    lines = []
+    for paragraph in text.split("\n"):
+        line = ""
+        for word in re.findall(r"\s*\S+", paragraph):
+            if line and cell_len(line + word) > width:
+                lines.append(line)
+                word = word.lstrip()  # noqa: PLW2901 - of a line that is broken before it
+                line = ""
+            line += word
+        lines.append(line)
+    return lines
 
 
 def print_json(value: Any) -> None:

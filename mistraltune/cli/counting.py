@@ -1,10 +1,11 @@
-"""Progress of work that is counted in rows: a bar on a terminal, a line every tenth elsewhere, events for scripts."""
+"""Progress of work that is counted: a bar on a terminal, a line every tenth elsewhere, events for scripts."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
 from mistraltune.cli.console import note, stderr, write_event
+from mistraltune.cli.pacing import Pace
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -21,7 +22,7 @@ class CountingProgress:
     def __init__(self, *, as_json: bool = False) -> None:
         self.as_json = as_json
         self._text = ""
-        self._told = 0
+        self._pace = self._new_pace()
         self._bar: Progress | None = None
 
     def __enter__(self) -> Self:
@@ -38,9 +39,9 @@ class CountingProgress:
         if is_new:
             self.stop()
             self._text = text
-            self._told = 0
+            self._pace = self._new_pace()
         if self.as_json:
-            if is_new or self._has_moved(num_done, num_total, parts=100):
+            if self._pace.is_due(num_done, num_total) or is_new:
                 write_event({"event": "progress", "text": text, "done": num_done, "total": num_total})
             return
         if is_new:
@@ -49,15 +50,11 @@ class CountingProgress:
             return
         if stderr().is_terminal:
             self._draw(num_done, num_total)
-        elif self._has_moved(num_done, num_total, parts=10):
-            note(f"{num_done}/{num_total}")
+        elif self._pace.is_due(num_done, num_total):
+            note(f"{num_done:,}/{num_total:,}")
 
-    def _has_moved(self, num_done: int, num_total: int, *, parts: int) -> bool:
-        """Whether a further one of so many parts is done since this last said yes."""
-        done = num_done * parts // num_total if num_total else 0
-        has_moved = done > self._told
-        self._told = max(done, self._told)
-        return has_moved
+    def _new_pace(self) -> Pace:
+        return Pace(num_lines=100 if self.as_json else 10)
 
     def stop(self) -> None:
         """Take the bar away."""

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mistraltune.cli.console import JsonOption, note, print_json, show
+from mistraltune.cli.console import JsonOption, note, print_json, show_beside
 
 MARKS = {"ok": "ok", "warning": "warning", "problem": "PROBLEM"}
 
@@ -32,8 +32,8 @@ def doctor(
     else:
         width = max(len(finding.name) for finding in found)
         for finding in found:
-            show(masked(f"{MARKS[finding.state]:8} {finding.name:{width}}  {finding.text}"))
+            show_beside(f"{MARKS[finding.state]:8} {finding.name:{width}}  ", masked(finding.text))
             if finding.hint:
-                show(masked(f"{'':8} {'':{width}}  -> {finding.hint}"))
+                show_beside(f"{'':8} {'':{width}}  -> ", masked(finding.hint))
     if problems:
         raise typer.Exit(ExitCode.USAGE)

@@ -66,7 +66,7 @@ def merge(
 
     ref = find_model(run)
     prompts = pick_prompts(ref, file=prompts_file, limit=num_prompts, max_new_tokens=max_new_tokens)
-    with CountingProgress() as watch:
+    with CountingProgress(as_json=as_json) as watch:
         record, was_there = merge_run(ref, out, dtype=dtype.value, prompts=prompts, watch=watch)
     if was_there:
         note("merged already; nothing was merged again")
@@ -101,7 +101,7 @@ def gguf(
 
     ref = find_model(model)
     prompts = pick_prompts(ref, file=prompts_file, limit=num_prompts, max_new_tokens=max_new_tokens)
-    with CountingProgress() as watch:
+    with CountingProgress(as_json=as_json) as watch:
         record, was_there = convert(ref, out, file_type=file_type.value, prompts=prompts, watch=watch)
     if was_there:
         note("written already; nothing was written again")

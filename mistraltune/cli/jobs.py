@@ -40,16 +40,19 @@ def list_(
     if not jobs:
         note(f"no jobs at {endpoint}")
         return
-    from rich.table import Table
-    from rich.text import Text
+    from mistraltune.cli.tables import Column, show_table
 
-    table = Table(box=None, pad_edge=False)
-    for heading in ("job", "status", "model", "created", "fine-tuned model"):
-        table.add_column(heading, overflow="fold")
-    for job in jobs:
-        cells = (job.id, job.status, job.model, moment(job.created_at), job.fine_tuned_model)
-        table.add_row(*(Text(shown(cell)) for cell in cells))
-    show(table)
+    columns = [
+        Column("job"),
+        Column("status"),
+        Column("model", gives_way=True),
+        Column("created", gives_way=True),
+        Column("fine-tuned model"),
+    ]
+    rows = [
+        list(map(shown, (job.id, job.status, job.model, moment(job.created_at), job.fine_tuned_model))) for job in jobs
+    ]
+    show_table(columns, rows)
 
 
 @app.command("show")
@@ -178,6 +181,7 @@ def report(job: Job, *, endpoint: str, as_json: bool) -> None:
             | {
                 "events": [event.model_dump() for event in job.told_events()],
                 "checkpoints": [{"step": each.step_number, **each.metrics.model_dump()} for each in job.steps()],
+                "reference": f"api:{job.fine_tuned_model}@{endpoint}" if job.fine_tuned_model else None,
             }
         )
         return

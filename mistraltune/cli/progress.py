@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from mistraltune.cli.console import note, stderr, write_event
 from mistraltune.cli.counting import CountingProgress
+from mistraltune.cli.pacing import Pace
 from mistraltune.cli.sparkline import sparkline
 
 if TYPE_CHECKING:
@@ -18,6 +20,15 @@ if TYPE_CHECKING:
 STEP_FIGURES = {"loss": ("loss", ".4f"), "learning_rate": ("lr", ".2e"), "tokens_per_second": ("tok/s", ".0f")}
 """What a step event tells, with its label and format."""
 
+NUM_LINES = 100
+"""So many steps of a training, about, have a line where there is no terminal; and as many validations."""
+
+BAR_FIGURES = ("loss", "val loss", "lr", "tok/s")
+"""What stands beside the bar, the most telling first; a narrow terminal has no room for all, and the end tells them."""
+NUM_GAPS = 6
+"""Between the columns of the bar's line."""
+SHORTEST_COURSE, LONGEST_COURSE = 5, 20
+"""Characters that show how the loss went."""
 
 MEMORY_PARTS = ("weights", "adapters", "optimizer", "activations", "process")
 """Of an estimate of memory."""
@@ -28,14 +39,18 @@ class RunProgress:
 
     Args:
         as_json: Write each event as one JSON line instead.
+        leave_out: Events that are not shown to people, for they are part of the result.
     """
 
-    def __init__(self, *, as_json: bool = False) -> None:
+    def __init__(self, *, as_json: bool = False, leave_out: Collection[str] = ()) -> None:
         self.as_json = as_json
+        self.leave_out = leave_out
         self.num_steps = 0
         self.figures: dict[str, str] = {}
         self.losses: list[float] = []
-        self.counting = CountingProgress()
+        self.counting = CountingProgress(as_json=as_json)
+        self.pace = Pace(num_lines=NUM_LINES)
+        self.validation_pace = Pace(num_lines=NUM_LINES)
         self._bar: Progress | None = None
         self._task: TaskID | None = None
 
@@ -50,13 +65,12 @@ class RunProgress:
 
     def __call__(self, event: Event) -> None:
         """Show one event."""
-        if self.as_json:
-            if event["event"] == "tick":  # logged steps are enough for a script
-                return
+        name = event["event"]
+        if name == "progress":
+            self.show_progress(event)
+        elif self.as_json and name != "tick":  # logged steps are enough for a script
             write_event(event)
-            return
-        show = getattr(self, f"show_{event['event']}", None)
-        if show:
+        elif not self.as_json and name not in self.leave_out and (show := getattr(self, f"show_{name}", None)):
             show(event)
 
     def show_phase(self, event: Event) -> None:
@@ -94,19 +108,24 @@ class RunProgress:
         """Start the bar."""
         self.counting.stop()
         self.num_steps = event["num_steps"] or 0  # which an API may keep to itself
+        self.pace = Pace(num_lines=NUM_LINES)
+        self.validation_pace = Pace(num_lines=NUM_LINES)
         if not stderr().is_terminal:
             return
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-        columns = (TextColumn("training"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[figures]}"))
+        bar = BarColumn(bar_width=bar_width())
+        columns = (TextColumn("training"), bar, MofNCompleteColumn(), TextColumn("{task.fields[figures]}"))
         self._bar = Progress(*columns, TextColumn("eta"), TimeRemainingColumn(), console=stderr(), transient=True)
         self._task = self._bar.add_task("training", total=self.num_steps or None, completed=event["step"], figures="")
         self._bar.start()
 
     def show_tick(self, event: Event) -> None:
-        """Move the bar by a step; elsewhere only logged steps are told."""
+        """Move the bar by a step; elsewhere logged steps are told, and where these are rare that it goes on."""
         if self._bar and self._task is not None:
             self._bar.update(self._task, completed=event["step"])
+        elif self.pace.has_been_silent():
+            note(f"step {self.place(event)} ...")
 
     def show_step(self, event: Event) -> None:
         """The figures of a logged step; a backend tells those that it knows."""
@@ -114,6 +133,8 @@ class RunProgress:
         self.losses.append(event["loss"])
         if self._bar and self._task is not None:
             self.update_bar(event["step"])
+            return
+        if not self.pace.is_due(event["step"], self.num_steps) and len(self.losses) > 1:
             return
         line = f"step {self.place(event)}  {join_figures(self.figures)}"
         if "seconds" in event and self.num_steps:
@@ -123,10 +144,11 @@ class RunProgress:
 
     def show_validation(self, event: Event) -> None:
         """The validation loss."""
+        is_first = "val loss" not in self.figures
         self.figures["val loss"] = f"{event['val_loss']:.4f}"
         if self._bar and self._task is not None:
             self.update_bar(event["step"])
-        else:
+        elif self.validation_pace.is_due(event["step"], self.num_steps) or is_first:
             note(f"step {self.place(event)}  validation loss {event['val_loss']:.4f}")
 
     def show_end(self, event: Event) -> None:
@@ -143,11 +165,19 @@ class RunProgress:
         """Redraw the bar with the newest figures."""
         if self._bar and self._task is not None:
             reached = max(step, self._bar.tasks[0].completed)  # figures of steps that were passed may come late
-            self._bar.update(
-                self._task,
-                completed=reached,
-                figures=f"{join_figures(self.figures)} {sparkline(self.losses, width=20)}",
-            )
+            self._bar.update(self._task, completed=reached, figures=self.fitting_figures())
+
+    def fitting_figures(self) -> str:
+        """What of the newest figures stands beside the bar: losses first, and how the loss went where there is room."""
+        counts = 2 * len(f"{self.num_steps}") + 1
+        room = stderr().width - len("training") - bar_width() - counts - len("eta 00:00:00") - NUM_GAPS
+        shown: dict[str, str] = {}
+        for name in (name for name in BAR_FIGURES if name in self.figures):
+            more = shown | {name: self.figures[name]}
+            shown = more if len(join_figures(more)) <= room else shown
+        text = join_figures(shown)
+        room -= len(text) + 1
+        return f"{text} {sparkline(self.losses, width=min(LONGEST_COURSE, room))}" if room >= SHORTEST_COURSE else text
 
     def stop_bar(self) -> None:
         """Take the bar away and leave its last figures as a line."""
@@ -157,6 +187,11 @@ class RunProgress:
         self._bar = None
         if self.figures:
             note(f"training: {join_figures(self.figures)}")
+
+
+def bar_width() -> int:
+    """Columns of the bar."""
+    return max(8, min(40, stderr().width // 5))
 
 
 def join_figures(figures: dict[str, str]) -> str:
@@ -186,8 +221,13 @@ def describe_footprint(figures: dict[str, Any]) -> list[str]:
     if memory := figures.get("memory"):
         parts = ", ".join(f"{name} {amount(memory[f'{name}_bytes'])}" for name in MEMORY_PARTS)
         free = memory["free_bytes"]
-        line = f"memory: about {amount(memory['total_bytes'])} on the {memory['device'].upper()} ({parts})"
-        line += "" if free is None else f", {amount(free)} free"
+        num_processes = memory["num_processes"]
+        each = f" in each of {num_processes} processes" if num_processes > 1 else ""
+        shards = ", the base in shards" if memory["is_sharded"] else ""
+        line = (
+            f"memory: about {amount(memory['total_bytes'])} on the {memory['device'].upper()}{each} ({parts}{shards})"
+        )
+        line += "" if free is None else f", {amount(free)} free{' for it' if each else ''}"
         lines.append(line)
         if free is not None and free < memory["total_bytes"]:
             lines.append("memory: that is more than is free; the longest batch is tried before the first step")

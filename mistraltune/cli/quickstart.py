@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mistraltune.cli.console import JsonOption, note, print_json, show
+from mistraltune.cli.console import JsonOption, note, print_json, show, show_line
 
 if TYPE_CHECKING:
     from mistraltune.quickstart import Quickstart
@@ -80,25 +80,21 @@ def figures(report: EvalReport) -> dict[str, Any]:
 
 def show_quickstart(done: Quickstart) -> None:
     """What came of it, where it lies, and what to try next."""
-    from rich.table import Table
+    from mistraltune.cli.tables import Column, show_table
 
     summary = summarise(done)
     comparison = done.compared.comparison
     assert comparison is not None
-    table = Table(box=None, pad_edge=False)
-    for heading in (f"on {comparison.base.num_examples} unseen tickets", "base", "fine-tuned", "difference"):
-        table.add_column(heading)
+    rows = []
     for name in ("exact_match", "f1"):
         difference = comparison.differences[name]
-        table.add_row(
-            name,
-            *(f"{summary[side][name]:.2f}" for side in ("base", "fine_tuned")),
-            f"{difference.value:+.2f} [{difference.interval.low:+.2f}, {difference.interval.high:+.2f}]",
-        )
-    show(table)
+        change = f"{difference.value:+.2f} [{difference.interval.low:+.2f}, {difference.interval.high:+.2f}]"
+        rows.append([name, *(f"{summary[side][name]:.2f}" for side in ("base", "fine_tuned")), change])
+    headings = (f"on {comparison.base.num_examples} unseen tickets", "base", "fine-tuned", "difference")
+    show_table(list(map(Column, headings)), rows)
     show(f"\nrun directory: {done.run.path}\nreport: {done.report_file}\n")
     run = done.run.path
     show("try next:")
-    show(f"  mistraltune chat --model {run}")
-    show(f"  mistraltune compare --base-model quickstart --fine-tuned-model {run} 'Where is my parcel?'")
-    show("  mistraltune init my-project     # configs and the example data, to put your own rows in")
+    show_line(f"  mistraltune chat --model {run}")
+    show_line(f"  mistraltune compare --base-model quickstart --fine-tuned-model {run} 'Where is my parcel?'")
+    show_line("  mistraltune init my-project     # configs and the example data, to put your own rows in")

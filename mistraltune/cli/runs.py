@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mistraltune.cli.completion import complete_run_name
-from mistraltune.cli.console import JsonOption, note, print_json, show
+from mistraltune.cli.console import JsonOption, note, print_json, show, stdout
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from mistraltune.overview.comparing import ComparedRun
     from mistraltune.runs import RunDir
 
@@ -21,6 +19,9 @@ app = typer.Typer(no_args_is_help=True, help="List, show and compare training ru
 
 SHOWN = ("run_id", "status", "model", "num_steps", "train_loss", "val_loss", "started_at")
 """Keys that a list shows anyway."""
+
+SHORTEST_CURVE, LONGEST_CURVE = 10, 40
+"""Characters."""
 
 OutputDir = Annotated[Path, typer.Option("--output-dir", help="Where the run directories lie.")]
 
@@ -63,7 +64,7 @@ def list_(
         )
         return
     asked = dict.fromkeys([*(condition.key for condition in conditions), *([sort] if sort else [])])
-    show(runs_table(runs, more=[key for key in asked if key not in SHOWN]))
+    show_runs(runs, more=[key for key in asked if key not in SHOWN])
 
 
 def refuse_no_folder(output_dir: Path, *, is_asked_for: bool) -> None:
@@ -96,7 +97,7 @@ def compare(
     as_json: JsonOption = False,
 ) -> None:
     """Put runs side by side: settings that differ, final figures, loss curves."""
-    from mistraltune.cli.evaluate import check_html
+    from mistraltune.cli.compare import check_html
     from mistraltune.errors import ConfigError
     from mistraltune.overview import comparing
 
@@ -128,51 +129,71 @@ def write_html(path: Path, compared: list[ComparedRun]) -> None:
 
 def show_compared(compared: list[ComparedRun], settings: dict[str, list[Any]]) -> None:
     """Settings, figures and curves for people."""
-    from mistraltune.overview.comparing import compared_metrics, last_step, loss_range, sparkline
+    from mistraltune.cli.tables import Column, show_table
+    from mistraltune.overview.comparing import compared_metrics
     from mistraltune.overview.report import shown
 
-    for heading, rows in (("setting", settings), ("figure", compared_metrics(compared))):
-        if not rows:
-            note("all settings are equal")
+    for heading, values_by_name in (("setting", settings), ("figure", compared_metrics(compared))):
+        if not values_by_name:
+            note("all settings are equal" if heading == "setting" else "no run has figures yet")
             continue
-        table = plain_table(heading, *(run.run_id for run in compared))
-        for name, values in rows.items():
-            table.add_row(name, *map(shown, values))
-        show(table)
+        columns = [Column(heading), *(Column(run.run_id) for run in compared)]
+        show_table(columns, [[name, *map(shown, values)] for name, values in values_by_name.items()])
         show("")
+    show_curves(compared)
+
+
+def show_curves(compared: list[ComparedRun]) -> None:
+    """The losses of all runs on one scale, a line a curve."""
+    from mistraltune.cli.sparkline import curve_line
+    from mistraltune.cli.tables import Column, show_table
+    from mistraltune.overview.comparing import last_step, loss_range
+
+    curves = [
+        (f"{run.run_id} {kind}", points)
+        for run in compared
+        for kind, points in (("train", run.train), ("validation", run.validation))
+        if points
+    ]
+    if not curves:
+        note("no run has logged a loss yet")
+        return
     (low, high), last = loss_range(compared), last_step(compared)
-    curves = plain_table("loss", f"step 0 to {last:,}, from {low:.4g} (▁) to {high:.4g} (█)", "first", "last")
-    for run in compared:
-        for kind, points in (("train", run.train), ("validation", run.validation)):
-            if points:
-                line = sparkline(points, low=low, high=high, last=last)
-                curves.add_row(f"{run.run_id} {kind}", line, f"{points[0][1]:.4f}", f"{points[-1][1]:.4f}")
-    show(curves)
+    show(f"loss, step 0 to {last:,}, from {low:.4g} (▁) to {high:.4g} (█)")
+    room = stdout().width - max(len(name) for name, _ in curves) - len("  first   last    ")
+    width = max(SHORTEST_CURVE, min(LONGEST_CURVE, room))
+    rows = []
+    for name, points in curves:
+        line = curve_line(points, low=low, high=high, last=last, width=width)
+        rows.append([name, line, f"{points[0][1]:.4f}", f"{points[-1][1]:.4f}"])
+    show_table([Column("curve"), Column(""), Column("first", is_number=True), Column("last", is_number=True)], rows)
 
 
-def plain_table(*headings: str) -> Table:
-    """An empty table without lines."""
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    for heading in headings:
-        table.add_column(heading, overflow="fold")
-    return table
-
-
-def runs_table(runs: list[dict[str, Any]], *, more: list[str]) -> Table:
+def show_runs(runs: list[dict[str, Any]], *, more: list[str]) -> None:
     """Runs in a line each, with a column for each further key that was asked for."""
+    from mistraltune.cli.tables import Column, show_table
     from mistraltune.overview.report import shown
     from mistraltune.overview.selection import field
 
-    table = plain_table("run", "status", "model", "steps", "train loss", "val loss", "started", *more)
+    columns = [
+        Column("run"),
+        Column("status"),
+        Column("model", gives_way=True),
+        Column("steps", is_number=True),
+        Column("train loss", is_number=True),
+        Column("val loss", is_number=True),
+        Column("started (UTC)", gives_way=True),
+        *map(Column, more),
+    ]
+    rows = []
     for run in runs:
         metrics = run["metrics"]
         losses = (f"{metrics[key]:.4f}" if metrics.get(key) is not None else "" for key in ("train_loss", "val_loss"))
+        steps = shown(metrics["num_steps"]) if metrics.get("num_steps") is not None else ""
+        started = run["started_at"][:16].replace("T", " ")
         asked = (shown(field(run, key)) for key in more)
-        steps = str(metrics.get("num_steps", ""))
-        table.add_row(run["run_id"], run["status"], run["model"], steps, *losses, run["started_at"], *asked)
-    return table
+        rows.append([run["run_id"], run["status"], run["model"], steps, *losses, started, *asked])
+    show_table(columns, rows)
 
 
 @app.command("show")

@@ -10,7 +10,7 @@ from typer.core import TyperGroup
 
 from mistraltune import launched
 from mistraltune.cli.completion import complete_config, complete_model
-from mistraltune.cli.console import JsonOption, note, print_json, show
+from mistraltune.cli.console import JsonOption, note
 from mistraltune.cli.launching import (
     AccelerateConfig,
     Launcher,
@@ -18,14 +18,13 @@ from mistraltune.cli.launching import (
     count_devices,
     follow,
     leading,
+    planning,
     read_launch,
     start,
 )
 
 if TYPE_CHECKING:
-    from mistraltune.interfaces import Launch
-    from mistraltune.runs import RunDir
-    from mistraltune.training import Plan
+    from mistraltune.abilities import Launch
 
 ConfigFile = Annotated[
     str | None,
@@ -75,6 +74,9 @@ AllowOverlap = Annotated[
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Check configuration and data, show tokens and steps; load no weights.")
 ]
+
+PLANNED = ("data", "preview")
+"""Events of what a dry run prints as its result."""
 
 
 class BackendGroup(TyperGroup):
@@ -226,11 +228,15 @@ def run_backend(
         overrides=overrides or [],
         options=options,
     ).config
-    if launch and not dry_run and not launched.is_launched():
-        start(launch)
-        return
+    if launch and not launched.is_launched():
+        if not dry_run:
+            start(launch)
+            return
+        backend = planning(launch)
+    if dry_run:
+        tell_idle(options, must_exist=must_exist, allow_changed=allow_changed)
     num_devices = count_devices(launch)
-    with stop_on_signals() as stop, RunProgress(as_json=as_json) as progress:
+    with stop_on_signals() as stop, RunProgress(as_json=as_json, leave_out=PLANNED if dry_run else ()) as progress:
 
         def on_event(event: dict[str, Any]) -> None:
             stop.hear(event)
@@ -249,46 +255,21 @@ def run_backend(
                 on_event=on_event,
                 should_stop=stop,
             )
+    from mistraltune.cli.training_results import show_plan, show_run
+
     if dry_run:
         show_plan(plan, as_json=as_json)
     else:
         show_run(run, as_json=as_json)
 
 
-def show_plan(plan: Plan, *, as_json: bool) -> None:
-    """What the run would do."""
-    from mistraltune.cli.progress import describe_data, describe_footprint
-    from mistraltune.configuring import dump_yaml
-
-    summary = plan.summary() | {"config": plan.config.model_dump(mode="json")}
-    if as_json:
-        print_json(summary)
-        return
-    show(dump_yaml({"request": summary["request"]} if "request" in summary else summary["config"]).rstrip())
-    for name, figures in (("training", summary["train"]), ("validation", summary["validation"])):
-        if figures:
-            show(describe_data(name, figures))
-    devices = f" on {plan.num_devices} devices" if plan.num_devices > 1 else ""
-    show(f"steps: {plan.num_steps or 'as the API counts them'}{devices}")
-    for upload in summary.get("uploads", ()):
-        show(f"upload: {upload['file']}, {upload['num_rows']:,} rows, {upload['num_bytes']:,} bytes")
-    if "endpoint" in summary:
-        show(f"endpoint: {summary['endpoint']['name']} ({summary['endpoint']['url']})")
-    for line in describe_footprint(summary):
-        show(line)
-    show(f"run directory: {plan.path}")
-
-
-def show_run(run: RunDir, *, as_json: bool) -> None:
-    """Where the run lies and its figures."""
-    metrics = run.metrics
-    if as_json:
-        print_json({"run_dir": str(run.path), "run_id": run.run_id, "status": run.status, "metrics": metrics})
-        return
-    show(f"run directory: {run.path}")
-    if run.status != "finished":
-        show(f"status: {run.status}")
-    elif not run.model.adapter:  # the run directory names it, and so does this, wherever a model is asked for
-        show(f"model: {run.model}")
-    for name, value in metrics.items():
-        show(f"  {name}: {value}")
+def tell_idle(options: dict[str, Any], *, must_exist: bool, allow_changed: list[str] | None) -> None:
+    """Name the given options that say nothing to a dry run, for they are about a run that goes on or a job."""
+    given = {
+        "--resume": must_exist,
+        "--allow-changed": allow_changed,
+        "--max-cost": options.get("api.max_cost") is not None,
+        "--detach": options.get("api.detach"),
+    }
+    if idle := [name for name, value in given.items() if value]:
+        note(f"without effect in a dry run: {', '.join(idle)}")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mistraltune.data.answers import alike_answers
-from mistraltune.data.reading import ConversationFile
+from mistraltune.data.conversation_file import ConversationFile
 from mistraltune.data.splitting import content_key, lines_of_part
 from mistraltune.data.writing import write_files
 

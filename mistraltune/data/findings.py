@@ -105,6 +105,17 @@ class Findings:
         }
 
 
+def refuse_errors(found: Iterable[Finding]) -> None:
+    """Raise where an error was found.
+
+    Raises:
+        DataError: As of `Findings.refuse_errors`.
+    """
+    findings = Findings()
+    findings.add(found)
+    findings.refuse_errors()
+
+
 def counted(number: int, noun: str) -> str:
     """`1 row`, `2 rows`, `1,000 rows`."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, overload
+from typing import Any
 
 from mistraltune.data.conversation import Conversation
 from mistraltune.data.findings import counted
+from mistraltune.data.row_view import RowView
 from mistraltune.data.splitting import content_key
 
 NEAR = 0.9
@@ -123,7 +124,7 @@ def _equal_rows(train: Sequence[Conversation], held_out: Sequence[Conversation])
     return [SharedRow(row, held_out[row].source, places[key], 1.0) for row, key in enumerate(keys) if key in places]
 
 
-class _Both(Sequence[Conversation]):
+class _Both(RowView):
     """Two sets of rows as one; holds nothing of them."""
 
     def __init__(self, first: Sequence[Conversation], second: Sequence[Conversation]) -> None:
@@ -133,13 +134,6 @@ class _Both(Sequence[Conversation]):
     def __len__(self) -> int:
         return len(self._first) + len(self._second)
 
-    @overload
-    def __getitem__(self, index: int) -> Conversation: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Conversation]: ...
-    def __getitem__(self, index: int | slice) -> Conversation | list[Conversation]:
-        positions = range(len(self))[index]
-        if isinstance(positions, range):
-            return [self[position] for position in positions]
+    def at(self, position: int) -> Conversation:
         num_first = len(self._first)
-        return self._first[positions] if positions < num_first else self._second[positions - num_first]
+        return self._first[position] if position < num_first else self._second[position - num_first]

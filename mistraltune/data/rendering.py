@@ -6,15 +6,17 @@ import copy
 import hashlib
 import itertools
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from mistraltune.data.conversation import Conversation, Message, ToolCall
+from mistraltune.data.mistral_answers import OTHER_TOKENIZER, find_answers
+from mistraltune.data.mistral_calls import parse_completion
 from mistraltune.data.mistral_request import finetuning_request
+from mistraltune.data.mistral_tokens import MistralTokens
 from mistraltune.data.rendered import Rendered, RowError, check_text, turn_starts
 from mistraltune.errors import ConfigError
 
@@ -26,9 +28,6 @@ if TYPE_CHECKING:
 
 TOKENIZER_NAMES = ("v1", "v2", "v3", "v7", "v7m1", "tekken", "tekken_240718")
 """Tokenizers that mistral-common ships; `tekken` is the newer of its two Tekken files (240911)."""
-
-_MERGED_BY = "\n\n"  # mistral-common joins neighbouring messages of one role with an empty line
-_OTHER_TOKENIZER = "mend the row, or take a model whose tokenizer can hold it"
 
 
 class MistralRenderer:
@@ -49,26 +48,19 @@ class MistralRenderer:
         from mistral_common.tokens.tokenizers.mistral import MistralTokenizer
 
         instruct = _quickened(tokenizer.instruct_tokenizer)
-        self._tokenizer: Tokenizer = instruct.tokenizer
+        base: Tokenizer = instruct.tokenizer
+        self._file = base.file_path
+        self._tokens = MistralTokens(base)
         self._finetuning, self._serving = (
             MistralTokenizer(
                 instruct,
-                validator=get_validator(self._tokenizer.version, mode=mode),
-                request_normalizer=get_normalizer(self._tokenizer.version, self._tokenizer.model_settings_builder),
+                validator=get_validator(base.version, mode=mode),
+                request_normalizer=get_normalizer(base.version, base.model_settings_builder),
             )
             for mode in (ValidationMode.finetuning, ValidationMode.test)
         )
-        self._version = int(self._tokenizer.version.value.removeprefix("v"))
-        self._eos = int(self._tokenizer.eos_id)
-        self.bos_id = int(self._tokenizer.bos_id)
-        self.end_ids: tuple[int, ...] = (self._eos,)
-        self._blocks = self._block_tokens()
-        self._closing = {block.opening: block.closing for block in self._blocks.values()}
-        self._borders = {self._eos, *self._closing, *self._closing.values()}
-        self._pieces = _BytePieces(self._tokenizer) if hasattr(self._tokenizer, "id_to_byte_piece") else None
-        self._tool_calls = self._control("[TOOL_CALLS]", since=2)
-        self._call_id = self._control("[CALL_ID]", since=11)
-        self._args = self._control("[ARGS]", since=11)
+        self.bos_id = self._tokens.bos
+        self.end_ids: tuple[int, ...] = (self._tokens.eos,)
 
     @classmethod
     def from_name(cls, name: str) -> MistralRenderer:
@@ -119,8 +111,8 @@ class MistralRenderer:
     @cached_property
     def fingerprint(self) -> str:
         """64 hex digits of the tokenizer file and of rendered samples, which tell mistral-common's templates apart."""
-        digest = hashlib.sha256(self._tokenizer.file_path.read_bytes())
-        samples = [_SAMPLE_CHAT] if self._version == 1 else [_SAMPLE_CHAT, _SAMPLE_TOOL_CHAT]
+        digest = hashlib.sha256(self._file.read_bytes())
+        samples = [_SAMPLE_CHAT] if self._tokens.version == 1 else [_SAMPLE_CHAT, _SAMPLE_TOOL_CHAT]
         token_ids = [rendered.token_ids for sample in samples for rendered in self.render(sample)]
         digest.update(json.dumps(token_ids).encode())
         return digest.hexdigest()
@@ -129,7 +121,7 @@ class MistralRenderer:
         """The tokenizer's format as a Jinja template, for programs that render text: mistral-common's own."""
         from mistral_common.integrations.chat_templates.chat_templates import convert_tokenizer_to_chat_template
 
-        return convert_tokenizer_to_chat_template(self._tokenizer.file_path)
+        return convert_tokenizer_to_chat_template(self._file)
 
     def render(self, conversation: Conversation) -> list[Rendered]:
         """Token ids and loss masks of a training row; one sequence, or one per user turn where the row has tools.
@@ -160,53 +152,28 @@ class MistralRenderer:
         """
         check_text(conversation)
         token_ids = self._encode(conversation, conversation.messages, self._serving)
-        self._check_complete(conversation, conversation.messages, token_ids)
+        # Only to be sure that nothing is lost.
+        find_answers(self._tokens, conversation, messages=conversation.messages, token_ids=token_ids)
         return token_ids
 
     def decode(self, token_ids: Sequence[int], *, skip_special_tokens: bool = True) -> str:
         """The text of `token_ids`; with control tokens shown when `skip_special_tokens` is False."""
-        if skip_special_tokens:
-            return self._tokenizer.decode(list(token_ids))
-        parts: list[str] = []
-        for is_special, tokens in itertools.groupby(token_ids, key=self._tokenizer.is_special):
-            run = list(tokens)
-            parts.extend(map(self._tokenizer.id_to_piece, run) if is_special else [self._tokenizer.decode(run)])
-        return "".join(parts)
+        return self._tokens.decode(token_ids, skip_special_tokens=skip_special_tokens)
 
     def parse(self, token_ids: Sequence[int]) -> tuple[str, tuple[ToolCall, ...]]:
         """Text and tool calls of a generated completion, read up to its end-of-sequence token.
 
         Calls that cannot be read stay in the text, control tokens shown.
         """
-        token_ids = list(itertools.takewhile(lambda token: token != self._eos, token_ids))
-        if self._tool_calls not in token_ids:
-            return self.decode(token_ids), ()
-        first_call = token_ids.index(self._tool_calls)
-        try:
-            calls = self._parse_calls(token_ids[first_call:])
-        except (ValueError, LookupError, TypeError, RecursionError):
-            return self.decode(token_ids, skip_special_tokens=False), ()
-        return self.decode(token_ids[:first_call]), calls
-
-    def _control(self, text: str, *, since: int) -> int | None:
-        return int(self._tokenizer.get_special_token(text)) if self._version >= since else None
-
-    def _block_tokens(self) -> dict[str, _Block]:
-        """The blocks that the model reads and does not write, by the name of their control tokens."""
-        special = self._tokenizer.get_special_token
-        return {
-            name: _Block(opening=int(special(f"[{name}]")), closing=int(special(f"[/{name}]")))
-            for name, since in _BLOCKS_SINCE.items()
-            if self._version >= since
-        }
+        return parse_completion(self._tokens, token_ids)
 
     def _render_turns(self, conversation: Conversation, *, end: int, trained_from: int) -> Rendered:
         """The messages before `end` as one sequence that trains the assistant messages from `trained_from` on."""
         messages = conversation.messages[:end]
         token_ids = self._encode(conversation, messages, self._finetuning)
         loss_mask = [False] * len(token_ids)
-        for spoken, span in self._check_complete(conversation, messages, token_ids):
-            if spoken.weight and spoken.index >= trained_from:
+        for answer, span in find_answers(self._tokens, conversation, messages=messages, token_ids=token_ids):
+            if answer.weight and answer.index >= trained_from:
                 loss_mask[span.start : span.stop] = [True] * len(span)
         return Rendered(token_ids, loss_mask)
 
@@ -216,163 +183,6 @@ class MistralRenderer:
         with _refusing(conversation):
             request = finetuning_request(messages, conversation.tools)
             return list(tokenizer.encode_chat_completion(request).tokens)
-
-    def _check_complete(
-        self, conversation: Conversation, messages: Sequence[Message], token_ids: list[int]
-    ) -> list[tuple[_Spoken, range]]:
-        """Every assistant message with the range of its tokens, once it is sure that no message was lost.
-
-        Raises:
-            RowError: A message, a tool call or a tool result is missing, or is not what the conversation says.
-        """
-        spoken = _assistant_messages(messages)
-        spans = self._spans_by_length(spoken, token_ids) if self._version == 1 else self._spans_by_block(token_ids)
-        if spans is None or len(spans) != len(spoken):
-            raise self._lost(conversation, "an assistant message or a tool call")
-        for message, span in zip(spoken, spans, strict=True):
-            self._check_spoken(conversation, message, token_ids[span.start : span.stop])
-        starts, ends = [span.start for span in spans], [span.stop for span in spans]
-        gaps = zip([0, *ends], [*starts, len(token_ids)], strict=True)
-        self._check_heard(conversation, messages, [token for start, end in gaps for token in token_ids[start:end]])
-        return list(zip(spoken, spans, strict=True))
-
-    def _spans_by_block(self, token_ids: list[int]) -> list[range] | None:
-        """Ranges of the assistant messages, `</s>` included; None where some text is neither in a block nor ended.
-
-        What stands outside every block is what the model writes. That is "opens after `[/INST]` or after the last
-        `[/TOOL_RESULTS]`, closes with `</s>`", and it also holds where a user or system message follows a tool result,
-        where a conversation opens with a greeting, and between neighbouring assistant messages of different weight.
-        """
-        spans: list[range] = []
-        start, closing = 1, None
-        for index in [index for index, token in enumerate(token_ids) if token in self._borders]:
-            token = token_ids[index]
-            if closing is not None:
-                if token == closing:
-                    start, closing = index + 1, None
-            elif token == self._eos:
-                spans.append(range(start, index + 1))
-                start = index + 1
-            elif token in self._closing:
-                if index != start:
-                    return None
-                closing = self._closing[token]
-        return spans if start == len(token_ids) else None
-
-    def _spans_by_length(self, spoken: Sequence[_Spoken], token_ids: list[int]) -> list[range] | None:
-        """Ranges of the assistant messages of v1, which has no control token but `</s>`, that included.
-
-        v1 encodes message by message, so a message that ends at an `</s>` begins its own length before it.
-        """
-        ends = [index + 1 for index, token in enumerate(token_ids) if token == self._eos]
-        if len(ends) != len(spoken):
-            return None
-        return [
-            range(end - 1 - len(self._encode_text(message.text)), end)
-            for message, end in zip(spoken, ends, strict=True)
-        ]
-
-    def _encode_text(self, text: str) -> list[int]:
-        return self._tokenizer.encode(text, bos=False, eos=False)
-
-    def _check_spoken(self, conversation: Conversation, message: _Spoken, token_ids: list[int]) -> None:
-        text = message.text if self._version == 1 else message.text.rstrip(" ")  # v2 and later drop trailing spaces
-        if not text and not message.calls:
-            reason = "an assistant message of nothing but spaces, which the tokenizer drops"
-            raise RowError(conversation, "empty-answer", reason, hint="leave the message out")
-        calls_from = token_ids.index(self._tool_calls) if self._tool_calls in token_ids else len(token_ids) - 1
-        if not self._reads(token_ids[:calls_from], text):
-            raise self._lost(conversation, "the text of an assistant message")
-        _, calls = self.parse(token_ids[calls_from:])
-        if not _same_calls(calls, message.calls):
-            raise self._lost(conversation, "a tool call")
-
-    def _reads(self, token_ids: list[int], text: str) -> bool:
-        """Whether `token_ids` are `text`. Decoding is cheap, but SentencePiece reads U+2581 back as a space."""
-        return self._text_of(token_ids) == text or token_ids == self._encode_text(text)
-
-    def _text_of(self, token_ids: list[int]) -> str:
-        """`decode` for tokens of whole texts: for Tekken, mistral-common's own takes as long as encoding."""
-        if self._pieces is None:
-            return self._tokenizer.decode(token_ids)
-        return b"".join(map(self._pieces.__getitem__, token_ids)).decode(errors="replace")
-
-    def _check_heard(self, conversation: Conversation, messages: Sequence[Message], token_ids: list[int]) -> None:
-        """Compare the tokens that the model reads: how many blocks there are, and that every text is there."""
-        for name, (expected, words) in _expected_blocks(messages, has_tools=bool(conversation.tools)).items():
-            if name == "INST" and self._version == 1:
-                continue  # v1 writes [INST] as text
-            if expected and (name not in self._blocks or token_ids.count(self._blocks[name].opening) < expected):
-                raise self._lost(conversation, words)
-        rendered = self._text_of(token_ids)
-        for message in messages:
-            if message.role != "assistant" and not self._holds(rendered, message):
-                raise self._lost(conversation, f"the text of a {message.role} message")
-
-    def _holds(self, rendered: str, message: Message) -> bool:
-        if message.content in rendered:
-            return True
-        if message.role == "tool" and self._version < 7:  # these write a result as JSON
-            return json.dumps(_value(message.content), ensure_ascii=False) in rendered
-        return self._text_of(self._encode_text(message.content)) in rendered
-
-    def _lost(self, conversation: Conversation, what: str) -> RowError:
-        reason = f"tokenizer v{self._version} would silently drop or change {what}"
-        return RowError(conversation, "tokenizer-drops", reason, hint=_OTHER_TOKENIZER)
-
-    def _parse_calls(self, token_ids: list[int]) -> tuple[ToolCall, ...]:
-        """The calls in `[TOOL_CALLS]` and what follows it: one JSON list, or since v11 one section per call."""
-        if self._args not in token_ids:
-            entries = _strict_json(self.decode(token_ids))
-            return tuple(
-                ToolCall(id=entry.get("id", ""), name=entry["name"], arguments=_text(entry["arguments"]))
-                for entry in entries
-            )
-        starts = [index for index, token in enumerate(token_ids) if token == self._tool_calls]
-        sections = itertools.pairwise([*starts, len(token_ids)])
-        return tuple(self._parse_section(token_ids[start + 1 : end]) for start, end in sections)
-
-    def _parse_section(self, token_ids: list[int]) -> ToolCall:
-        """One call as v11 and later write it: `name[CALL_ID]id[ARGS]{...}`, the id left out since v13."""
-        args = token_ids.index(self._args) if self._args is not None else len(token_ids)
-        name_end = token_ids.index(self._call_id) if self._call_id in token_ids[:args] else args
-        arguments = _strict_json(self.decode(token_ids[args + 1 :]))
-        return ToolCall(
-            id=self.decode(token_ids[name_end:args]), name=self.decode(token_ids[:name_end]), arguments=_text(arguments)
-        )
-
-
-_BLOCKS_SINCE = {"INST": 2, "AVAILABLE_TOOLS": 2, "TOOL_RESULTS": 2, "SYSTEM_PROMPT": 7, "MODEL_SETTINGS": 15}
-"""Each block with the first tokenizer version that has it."""
-
-
-class _Block(NamedTuple):
-    """The control tokens that enclose something the model reads."""
-
-    opening: int
-    closing: int
-
-
-class _BytePieces(dict[int, bytes]):
-    """The bytes of each token that was asked for, none for a special one."""
-
-    def __init__(self, tokenizer: Any) -> None:
-        self._tokenizer = tokenizer
-
-    def __missing__(self, token: int) -> bytes:
-        piece: bytes = self._tokenizer.id_to_byte_piece(token)
-        self[token] = piece
-        return piece
-
-
-@dataclass(frozen=True, slots=True)
-class _Spoken:
-    """What mistral-common makes of neighbouring assistant messages of one weight: one message."""
-
-    index: int
-    text: str
-    calls: tuple[ToolCall, ...]
-    weight: int
 
 
 def _quickened(instruct: Any) -> Any:
@@ -406,32 +216,6 @@ def _turns(conversation: Conversation) -> list[range]:
     return training or turns[-1:]
 
 
-def _assistant_messages(messages: Sequence[Message]) -> list[_Spoken]:
-    runs = itertools.groupby(enumerate(messages), key=lambda item: (item[1].role, item[1].weight))
-    return [_merge(list(run)) for (role, _), run in runs if role == "assistant"]
-
-
-def _merge(run: list[tuple[int, Message]]) -> _Spoken:
-    messages = [message for _, message in run]
-    return _Spoken(
-        index=run[0][0],
-        text=_MERGED_BY.join(message.content for message in messages if message.content),
-        calls=tuple(call for message in messages for call in message.tool_calls),
-        weight=messages[0].weight,
-    )
-
-
-def _expected_blocks(messages: Sequence[Message], *, has_tools: bool) -> dict[str, tuple[int, str]]:
-    """How many blocks of a kind `messages` make at least, and what a missing one held."""
-    roles = [role for role, _ in itertools.groupby(message.role for message in messages)]
-    num_results = sum(message.role == "tool" for message in messages)
-    return {
-        "INST": (roles.count("user"), "a user message"),
-        "TOOL_RESULTS": (num_results, "a tool result"),
-        "AVAILABLE_TOOLS": (int(has_tools and "user" in roles), "the tools"),
-    }
-
-
 @contextmanager
 def _refusing(conversation: Conversation) -> Iterator[None]:
     """Turn what mistral-common raises on a row, its assertions included, into a data error that names the row."""
@@ -441,42 +225,7 @@ def _refusing(conversation: Conversation) -> Iterator[None]:
         yield
     except (MistralCommonException, ValueError, LookupError, TypeError, AssertionError, RecursionError) as error:
         reason = f"the tokenizer refuses it: {_flat(error)}"
-        raise RowError(conversation, "tokenizer-refuses", reason, hint=_OTHER_TOKENIZER) from error
-
-
-def _same_calls(rendered: Sequence[ToolCall], given: Sequence[ToolCall]) -> bool:
-    """Whether calls are equal by name, JSON arguments and, in formats that write one, id."""
-    return len(rendered) == len(given) and all(
-        mine.name == theirs.name
-        and mine.id in ("", theirs.id)
-        and _value(mine.arguments, members=tuple) == _value(theirs.arguments, members=tuple)
-        for mine, theirs in zip(rendered, given, strict=True)
-    )
-
-
-def _value(text: str, *, members: Callable[[list[tuple[str, Any]]], object] = dict) -> object:
-    """What mistral-common reads in arguments or results: JSON, nothing as an empty object, else the text itself.
-
-    Args:
-        text: The arguments or the result.
-        members: What to make of an object's members; a tuple of them shows a name that occurs twice.
-    """
-    try:
-        return json.loads(text or "{}", object_pairs_hook=members)
-    except ValueError:
-        return text
-
-
-def _strict_json(text: str) -> Any:
-    return json.loads(text, parse_constant=_refuse_constant)
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is no JSON")
-
-
-def _text(arguments: object) -> str:
-    return arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
+        raise RowError(conversation, "tokenizer-refuses", reason, hint=OTHER_TOKENIZER) from error
 
 
 def _flat(error: BaseException) -> str:

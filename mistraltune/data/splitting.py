@@ -121,8 +121,8 @@ def join_near_rows(source: Path, keys: array[int], threshold: float, *, on_progr
         threshold: Least similarity.
         on_progress: Hears how many rows have been looked at.
     """
+    from mistraltune.data.conversation_file import ConversationFile
     from mistraltune.data.near_duplicates import near_pairs
-    from mistraltune.data.reading import ConversationFile
 
     joined_to: dict[int, int] = {}  # a forest of keys, each pointing to one that stands for it
 

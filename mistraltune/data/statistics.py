@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from mistraltune.data.checking import RowFormat
 from mistraltune.data.conversation import Conversation
+from mistraltune.data.conversation_file import ConversationFile
 from mistraltune.data.findings import Finding, Findings
-from mistraltune.data.fitting import Render, Reopening, as_finding
 from mistraltune.data.lines import display_name
 from mistraltune.data.overlap import find_overlap
-from mistraltune.data.reading import ConversationFile
-from mistraltune.data.rendered import RowError
+from mistraltune.data.rendered import RowError, as_finding
+from mistraltune.data.reopening import Render, Reopening
 from mistraltune.data.splitting import content_key
 from mistraltune.data.spreading import Work, spread
 
@@ -40,7 +40,7 @@ class Bin:
 
     Attributes:
         low: Shortest length in it.
-        high: Longest length in it; a last bin may be wider than the others.
+        high: Longest length in it; that of a last bin of few very long sequences is the longest of all.
         count: Sequences of such a length.
     """
 
@@ -219,31 +219,33 @@ def summarise_lengths(lengths: Sequence[int]) -> Lengths:
 
 
 def histogram(values: NDArray[np.int64], *, until: int) -> tuple[Bin, ...]:
-    """At most `MAX_BINS` bins of one round width from the shortest to `until`; the last takes all that is longer.
+    """At most `MAX_BINS` bins: of one round width from the shortest to `until`, then one of all that is longer.
 
     Few very long rows would otherwise press all others into the first bin.
 
     Args:
         values: Lengths, ascending.
-        until: Where the last bin lies.
+        until: What the last bin of that width holds.
     """
     import numpy as np
 
-    width = round_width(int(values[0]), until)
+    num_bins = MAX_BINS - int(values[-1] > until)
+    width = round_width(int(values[0]), until, num_bins=num_bins)
     first, last = int(values[0]) // width, until // width
-    counts = np.bincount(np.minimum(values // width, last) - first, minlength=last - first + 1)
+    found = np.bincount(np.minimum(values // width, last + 1) - first, minlength=last - first + 2)
+    *counts, num_longer = found.tolist()
     lows = range(first * width, (last + 1) * width, width)
-    bins = [Bin(low, low + width - 1, int(count)) for low, count in zip(lows, counts, strict=True)]
-    return (*bins[:-1], Bin(bins[-1].low, max(bins[-1].high, int(values[-1])), bins[-1].count))
+    bins = tuple(Bin(low, low + width - 1, count) for low, count in zip(lows, counts, strict=True))
+    return (*bins, Bin(lows.stop, int(values[-1]), num_longer)) if num_longer else bins
 
 
-def round_width(low: int, high: int) -> int:
-    """The smallest of 1, 2, 5, 10, 20, 50 ... of which `MAX_BINS` bins hold all numbers from `low` to `high`."""
+def round_width(low: int, high: int, *, num_bins: int) -> int:
+    """The smallest of 1, 2, 5, 10, 20, 50 ... of which `num_bins` bins hold all numbers from `low` to `high`."""
     scale = 1
     while True:
         for step in _ROUND:
             width = scale * step
-            if high // width - low // width < MAX_BINS:
+            if high // width - low // width < num_bins:
                 return width
         scale *= 10
 

@@ -125,6 +125,8 @@ def _syntax_hint(error: json.JSONDecodeError) -> str:
             return "JSON has no comments"
         case "}" | "]" | "," if error.doc[: error.pos].rstrip().endswith(","):
             return "remove the comma before it"
+        case _ if not error.doc.lstrip().startswith(("{", "[", '"')):  # CSV, for one
+            return "a row is one JSON object on a line"
         case _:
             return ""
 

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mistraltune.data.checking import RowFormat, row_format
+from mistraltune.data.conversation_file import ConversationFile
 from mistraltune.data.findings import Finding, Findings
-from mistraltune.data.reading import ConversationFile, checked_rows, display_name
+from mistraltune.data.lines import display_name
+from mistraltune.data.reading import checked_rows
 from mistraltune.errors import DataError
 
 if TYPE_CHECKING:
-    from mistraltune.data.fitting import RowRenderer
+    from mistraltune.data.reopening import RowRenderer
 
 _FEW_ROWS = 50_000
 
@@ -113,12 +115,13 @@ def count_tokens(
         open_renderer: Opens the same in other processes, which render a share of many rows.
         max_length: Longest sequence in tokens; a longer row is an error.
     """
-    from mistraltune.data.fitting import Reopening, measure
+    from mistraltune.data.measuring import Rules, measure
+    from mistraltune.data.reopening import Reopening
 
     try:
         conversations = ConversationFile.open(path, check=False)
         reopening = Reopening(open_renderer, renderer.fingerprint)
-        measured = measure(conversations, renderer.render, max_length=max_length, reopening=reopening)
+        measured = measure(conversations, renderer.render, rules=Rules(max_length), reopening=reopening)
         report.tokens = measured.figures()
     except DataError as error:
         report.findings.add(Finding(**fields) for fields in error.details.get("findings", ()))

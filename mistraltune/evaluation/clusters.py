@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from statistics import fmean
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mistraltune.evaluation.intervals import BLOCK, NUM_RESAMPLES, SEED, newcombe_interval, wilson_interval
+from mistraltune.evaluation.intervals import (
+    BLOCK,
+    FEWEST_ROWS,
+    NUM_RESAMPLES,
+    SEED,
+    are_scores,
+    few_rows_difference_interval,
+    newcombe_interval,
+    wilson_interval,
+)
 from mistraltune.results import Interval
 
 Sums = NDArray[np.float64]
@@ -49,6 +59,9 @@ def clustered_difference_interval(
     pairs = list(zip(fine_tuned, base, strict=True))
     change = [tuned - before for tuned, before in pairs]
     if not all(value in (0, 1) for pair in pairs for value in pair):
+        num_clusters = len(set(clusters))
+        if num_clusters < FEWEST_ROWS and are_scores(base) and are_scores(fine_tuned):
+            return few_rows_difference_interval(fmean(base), fmean(fine_tuned), num_rows=num_clusters)
         sums = cluster_sums(np.column_stack([change, np.ones(len(change))]), clusters)
         return bootstrap_clusters(sums, lambda drawn: drawn[:, 0] / drawn[:, 1])
     weight = effective_size(change, clusters) / len(pairs)

@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from mistraltune.data.conversation import Conversation
-from mistraltune.data.reading import ConversationFile
+from mistraltune.data.conversation_file import ConversationFile
 from mistraltune.evaluation.evaluator import require_references
 from mistraltune.evaluation.options import JudgeOptions, open_evaluator
 from mistraltune.evaluation.rows import LazyRows
@@ -39,7 +39,7 @@ class EvalJob:
         file: The evaluation file, open.
         rows: Its rows, or the first of them.
         conversations: What is asked, each with a reference: the rows, or each of their answers.
-        eval_file: Where the rows come from, as text that can be written down.
+        eval_file: Where the rows come from, as an absolute path that can be written down.
         eval_sha256: The file's hash.
         evaluator: Name of the evaluator.
         options: How the answers are judged.
@@ -129,7 +129,7 @@ def plan_evaluation(  # noqa: PLR0913 - options by name
         file=file,
         rows=rows,
         conversations=conversations,
-        eval_file=printable(eval_file),
+        eval_file=printable(eval_file.resolve()),
         eval_sha256=file.sha256,
         evaluator=evaluator,
         options=options,

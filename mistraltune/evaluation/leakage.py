@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from mistraltune.data.conversation import Conversation
 from mistraltune.data.overlap import MAX_ROWS_LISTED, SharedRows, find_overlap
@@ -31,11 +32,13 @@ def overlap_with_training(ref: ModelRef, rows: Sequence[Conversation], *, eval_s
     train = run_rows(run, "train")
     if train is None:
         return None
-    for known, note in ((train, ""), (run_rows(run, "val"), " (for validation)")):
+    parts: tuple[Literal["training", "validation"], ...] = ("training", "validation")
+    for known, part in zip((train, run_rows(run, "val")), parts, strict=True):
         if known and known.sha256 == eval_sha256:
             numbers = list(range(1, len(rows) + 1))[:MAX_ROWS_LISTED]
             return Overlap(
-                train_file=f"{known.file or 'a file of this SHA-256'}{note}",
+                train_file=known.file or "a file of this SHA-256",
+                part=part,
                 num_exact=len(rows),
                 num_near=0,
                 rows=numbers,
@@ -57,7 +60,7 @@ def as_result(shared: SharedRows, train_file: str) -> Overlap:
 
 
 def refuse_overlap(overlap: Overlap | None, *, is_allowed: bool) -> None:
-    """Refuse rows that the model was trained on, unless that is allowed.
+    """Refuse rows that the model was trained or validated on, unless that is allowed.
 
     Raises:
         DataError: There are such rows.
@@ -78,6 +81,6 @@ def describe_overlap(overlap: Overlap) -> str:
     named = ", ".join(map(str, overlap.rows[:5]))
     more = " ..." if (overlap.num_exact or 0) + (overlap.num_near or 0) > 5 else ""
     return (
-        f"evaluated rows are in the model's training data, {overlap.train_file}: {' and '.join(parts)} "
+        f"evaluated rows are in the model's {overlap.part} data, {overlap.train_file}: {' and '.join(parts)} "
         f"(rows {named}{more})"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -35,21 +36,30 @@ class JudgeOptions:
         return {name: value for name, value in values.items() if value != usual[name]}
 
 
-def judge_options(metrics: str | None, language: str, turns: Turns) -> JudgeOptions:
-    """The options as they are given on a command line.
+def judge_options(metrics: Iterable[str], language: str, turns: Turns) -> JudgeOptions:
+    """The options, if there are such.
 
     Args:
-        metrics: Names, with commas between them.
+        metrics: Names; none, like those that are usual, means the evaluator's own.
         language: Two letters.
         turns: `last` or `all`.
 
     Raises:
         ConfigError: There is no such metric or language.
     """
-    names = require_metrics(name.strip() for name in metrics.split(",")) if metrics is not None else ()
+    names = require_metrics(metrics)
+    return JudgeOptions(() if names == DEFAULT_METRICS else names, require_language(language), turns)
+
+
+def require_language(language: str) -> str:
+    """The language, if its articles are known.
+
+    Raises:
+        ConfigError: They are not; the message lists the valid ones.
+    """
     if language not in LANGUAGES:
         raise ConfigError(f"the articles of {language!r} are not known", hint=f"languages: {', '.join(LANGUAGES)}")
-    return JudgeOptions(() if names == DEFAULT_METRICS else names, language, turns)
+    return language
 
 
 def open_evaluator(name: str, options: JudgeOptions) -> Evaluator:
@@ -62,7 +72,7 @@ def open_evaluator(name: str, options: JudgeOptions) -> Evaluator:
     if not options.as_dict():
         return evaluator
     if not hasattr(evaluator, "with_options"):
-        given = " and ".join(f"--{option}" for option in options.as_dict())
+        given = " and ".join(options.as_dict())
         raise ConfigError(f"the evaluator {name} takes no options", hint=f"leave out {given}")
     told: Evaluator = evaluator.with_options(metrics=options.metrics, language=options.language)
     return told

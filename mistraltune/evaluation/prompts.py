@@ -8,7 +8,8 @@ from typing import Any
 from mistraltune.data.checking import parse_row, row_problems
 from mistraltune.data.conversation import Conversation, ask
 from mistraltune.data.findings import Finding, Findings
-from mistraltune.data.reading import display_name, read_rows
+from mistraltune.data.lines import display_name
+from mistraltune.data.reading import read_rows
 from mistraltune.errors import ConfigError, DataError
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from mistraltune.evaluation import wording
 from mistraltune.evaluation.comparing import Pair, paired
 from mistraltune.evaluation.gates import score_names
+from mistraltune.evaluation.intervals import FEWEST_ROWS
 from mistraltune.evaluation.leakage import describe_overlap
 from mistraltune.evaluation.running import ModelComparison
 from mistraltune.interfaces import Sampling
@@ -112,6 +113,7 @@ def render_report(compared: ModelComparison, *, created_at: str, versions: Mappi
         comparison=comparison,
         findings=comparison_part(comparison) if comparison else None,
         answers=compared.answers,
+        fewest_rows=FEWEST_ROWS,
         models={"Base": model_facts(compared.base), "Fine-tuned": model_facts(compared.fine_tuned)},
         facts=dict(run_facts(compared, created_at=created_at, versions=versions)),
         created_at=created_at,
@@ -180,7 +182,7 @@ def run_facts(compared: ModelComparison, *, created_at: str, versions: Mapping[s
     """What one must know to repeat it."""
     if compared.comparison:
         report = compared.comparison.base
-        yield "Evaluation file", report.eval_file
+        yield "Evaluation file", Path(report.eval_file).name  # a page is passed on, its hash says which file it was
         yield "SHA-256", report.eval_sha256
         yield "Rows", wording.rows(report)
         yield "Evaluator", report.evaluator

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import overload
 
 from mistraltune.data.conversation import Conversation
+from mistraltune.data.row_view import RowView
 
 
-class LazyRows(Sequence[Conversation]):
+class LazyRows(RowView):
     """The first rows of a sequence, each passed through a function when it is asked for."""
 
     def __init__(
@@ -25,14 +25,7 @@ class LazyRows(Sequence[Conversation]):
     def __len__(self) -> int:
         return self._length
 
-    @overload
-    def __getitem__(self, index: int) -> Conversation: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Conversation]: ...
-    def __getitem__(self, index: int | slice) -> Conversation | list[Conversation]:
-        # A range knows Python's rules for negative indices and slices, and raises IndexError at the end.
-        positions = range(self._length)[index]
-        if isinstance(positions, range):
-            return [self[position] for position in positions]
-        row = self._rows[positions]
+    def at(self, position: int) -> Conversation:
+        """The row at `position`, passed through the function."""
+        row = self._rows[position]
         return self._through(row) if self._through else row

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from mistraltune.configuring import parse_yaml
+from mistraltune.data.conversation_file import ConversationFile
 from mistraltune.data.lines import display_name
-from mistraltune.data.reading import ConversationFile
 from mistraltune.errors import MistralTuneError
 from mistraltune.publishing import file_sha256
 from mistraltune.runs import RunDir

@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
+from mistraltune.abilities import SharedBase, SharingBackend
 from mistraltune.data.conversation import Conversation, message_dicts
 from mistraltune.evaluation.comparing import compare
 from mistraltune.evaluation.evaluator import call_results
@@ -23,7 +24,7 @@ from mistraltune.evaluation.jobs import (
 from mistraltune.evaluation.leakage import overlap_with_training, refuse_overlap
 from mistraltune.evaluation.options import JudgeOptions, open_evaluator
 from mistraltune.evaluation.slicing import Groups, group_rows, slice_comparison, slice_report
-from mistraltune.interfaces import ChatModel, Sampling, SharedBase, SharingBackend
+from mistraltune.interfaces import ChatModel, Sampling
 from mistraltune.registry import get_backend
 from mistraltune.results import Answer, AnswerPair, Comparison, EvalReport, ModelRef, Overlap
 
@@ -212,7 +213,7 @@ def sharing_base(
 ) -> Iterator[Callable[[ModelRef], AbstractContextManager[OpenModel]]]:
     """Yield `opening`; where the one model is an adapter of the other, both answer on one base that is loaded once."""
     backend = get_backend(base.backend)
-    is_adapter_of_base = not base.adapter and base == fine_tuned.model_copy(update={"adapter": None})
+    is_adapter_of_base = not base.adapter and base == fine_tuned.base
     if not is_adapter_of_base or not hasattr(backend, "shared_base"):
         yield lambda ref: opening(ref, watch)
         return

@@ -16,9 +16,18 @@ from mistraltune.evaluation.clusters import (
     clustered_mean_interval,
 )
 from mistraltune.evaluation.corpus_scores import CORPUS_SCORES, CorpusScore
-from mistraltune.evaluation.intervals import are_binary, difference_interval, mean_interval
+from mistraltune.evaluation.intervals import (
+    FEWEST_ROWS,
+    are_binary,
+    bootstrap_interval,
+    difference_interval,
+    mean_interval,
+)
 from mistraltune.evaluation.significance import mcnemar_p_value
 from mistraltune.results import Difference, Interval, Prediction
+
+LENGTHS = ("average_length", "average_length_tokens")
+"""Means of counts: no shares, even where every answer has one word."""
 
 
 class Summary(NamedTuple):
@@ -26,7 +35,7 @@ class Summary(NamedTuple):
 
     Attributes:
         metrics: Metric name to its mean over the predictions that have it, or to the score of all of them together.
-        intervals: Their 95 % intervals.
+        intervals: Their 95 % intervals; figures that are no shares have none where they are of few rows.
     """
 
     metrics: dict[str, float]
@@ -46,7 +55,9 @@ def summarise(
     intervals: dict[str, Interval] = {}
     for name in measure(predictions):
         judged = with_metric(predictions, name)
-        metrics[name], intervals[name] = figure(judged, name, corpus_scores.get(name))
+        metrics[name], interval = figure(judged, name, corpus_scores.get(name))
+        if has_enough_rows(judged, name, corpus_scores.get(name)):
+            intervals[name] = interval
     return Summary(metrics, intervals)
 
 
@@ -109,7 +120,13 @@ def figure(predictions: Sequence[Prediction], metric: str, corpus_score: CorpusS
     values = values_of(predictions, metric)
     if are_clustered(predictions):
         return fmean(values), clustered_mean_interval(values, clusters_of(predictions))
-    return fmean(values), mean_interval(values)
+    return fmean(values), bootstrap_interval(values) if metric in LENGTHS else mean_interval(values)
+
+
+def has_enough_rows(predictions: Sequence[Prediction], metric: str, corpus_score: CorpusScore | None) -> bool:
+    """Whether an interval of the metric says something: of shares always, of others from `FEWEST_ROWS` rows on."""
+    is_share = not corpus_score and metric not in LENGTHS and are_binary(values_of(predictions, metric))
+    return is_share or len(set(clusters_of(predictions))) >= FEWEST_ROWS
 
 
 def difference(
@@ -124,7 +141,7 @@ def difference(
         interval = clustered_difference_interval(before, after, clusters_of(base))
         return Difference(value=value, interval=interval)  # McNemar's test takes rows to be independent
     p_value = None
-    if are_binary(before) and are_binary(after):
+    if metric not in LENGTHS and are_binary(before) and are_binary(after):
         pairs = list(zip(after, before, strict=True))
         p_value = mcnemar_p_value(pairs.count((1, 0)), pairs.count((0, 1)))
     return Difference(value=value, interval=difference_interval(before, after), p_value=p_value)

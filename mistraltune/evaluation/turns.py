@@ -5,9 +5,10 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import NamedTuple, overload
+from typing import NamedTuple
 
 from mistraltune.data.conversation import Conversation
+from mistraltune.data.row_view import RowView
 
 
 class Place(NamedTuple):
@@ -22,7 +23,7 @@ class Place(NamedTuple):
     turn: int
 
 
-class TurnRows(Sequence[Conversation]):
+class TurnRows(RowView):
     """The answers of conversations, each as a conversation that ends with it; holds 24 bytes an answer.
 
     An answer of weight 0 is history alone: it is not what the model shall say. So is an opening that answers nothing.
@@ -52,16 +53,10 @@ class TurnRows(Sequence[Conversation]):
     def __len__(self) -> int:
         return len(self._rows)
 
-    @overload
-    def __getitem__(self, index: int) -> Conversation: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Conversation]: ...
-    def __getitem__(self, index: int | slice) -> Conversation | list[Conversation]:
-        positions = range(len(self))[index]
-        if isinstance(positions, range):
-            return [self[position] for position in positions]
-        conversation = self._conversations[self._rows[positions]]
-        end = self._ends[positions]
+    def at(self, position: int) -> Conversation:
+        """The conversation up to the answer at `position`."""
+        conversation = self._conversations[self._rows[position]]
+        end = self._ends[position]
         if end == len(conversation.messages) - 1:
             return conversation
         is_last = end == conversation.last_assistant_index

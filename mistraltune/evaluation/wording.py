@@ -6,6 +6,7 @@ from typing import Literal
 
 from mistraltune.data.findings import counted
 from mistraltune.evaluation.gates import score_names
+from mistraltune.evaluation.intervals import FEWEST_ROWS
 from mistraltune.results import Comparison, Difference, EvalReport, Interval, Prediction
 
 Verdict = Literal["higher", "lower", "no clear difference"]
@@ -40,6 +41,7 @@ SHARES = {
 FEW_ROWS = 30
 SUMMARY_LENGTH = 110
 MANY_CUT = 0.05
+NO_INTERVAL = f"no interval for a figure that is no share where it is of fewer than {FEWEST_ROWS} rows"
 
 
 def label(metric: str) -> str:

@@ -12,8 +12,6 @@ from mistraltune.runs import Event, RunDir
 Curve = list[tuple[int, float]]
 """Steps, each with a loss in nats per trained token."""
 
-BLOCKS = "▁▂▃▄▅▆▇█"
-
 
 @dataclass(frozen=True, slots=True)
 class ComparedRun:
@@ -77,19 +75,3 @@ def loss_range(runs: Sequence[ComparedRun]) -> tuple[float, float]:
 def last_step(runs: Sequence[ComparedRun]) -> int:
     """The last step of any curve."""
     return max((step for run in runs for step, _ in (*run.train, *run.validation)), default=0)
-
-
-def sparkline(points: Curve, *, low: float, high: float, last: int, width: int = 40) -> str:
-    """A curve as `width` blocks from step 0 to `last`; a place without a value repeats the one before it."""
-    if not points or last == 0:
-        return ""
-    places: dict[int, list[float]] = {}
-    for step, loss in points:
-        places.setdefault(min(width - 1, step * width // last), []).append(loss)
-    shown, drawn = " ", []
-    for place in range(max(places) + 1):
-        if found := places.get(place):
-            share = (sum(found) / len(found) - low) / ((high - low) or 1.0)
-            shown = BLOCKS[round(share * (len(BLOCKS) - 1))]
-        drawn.append(shown)
-    return "".join(drawn)

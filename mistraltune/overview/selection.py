@@ -24,8 +24,14 @@ OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
 }
 _CONDITION = re.compile(rf"\s*([\w.\-]+)\s*({'|'.join(OPERATORS)})\s*(.*?)\s*", re.DOTALL)
 
+TIME = "started_at"
+"""A key whose values are times as ISO 8601 writes them, in UTC; a shorter one, such as a date, stands for all of it."""
+
 UNREADABLE = "unreadable"
 """Status of a run that this version cannot read."""
+
+FACTS = ("run_id", "status", "model", TIME)
+"""Keys that are neither figures nor settings."""
 
 Summary = dict[str, Any]
 """A run in a line: `run_id`, `status`, `model`, `started_at`, and the mappings `metrics` and `config`."""
@@ -46,14 +52,18 @@ class Condition(NamedTuple):
         pair = as_numbers(found, self.value)
         if pair:
             return OPERATORS[self.operator](*pair)
-        return self.operator in ("=", "!=") and OPERATORS[self.operator](spelled(found), self.value)
+        if self.key == TIME:
+            return OPERATORS[self.operator](found[: len(self.value)], self.value)
+        value = self.value.lower() if isinstance(found, bool) else self.value
+        return self.operator in ("=", "!=") and OPERATORS[self.operator](spelled(found), value)
 
 
 def parse_condition(text: str) -> Condition:
     """A condition as it is written on a command line, `==` being `=`.
 
     Raises:
-        ConfigError: It has no operator or no value, orders by what is no number, or names a status that no run has.
+        ConfigError: It has no operator or no value, orders by what is neither a number nor a time, or names a status
+            that no run has.
     """
     found = _CONDITION.fullmatch(text)
     if not found or not found[3]:
@@ -61,7 +71,7 @@ def parse_condition(text: str) -> Condition:
             f"--where {text!r} is no condition", hint="KEY and VALUE with one of = != < <= > >= between them"
         )
     key, written, value = found.groups()
-    if written in ("<", "<=", ">", ">=") and not is_number(value):
+    if written in ("<", "<=", ">", ">=") and key != TIME and not is_number(value):
         raise ConfigError(f"--where {text!r}: a number is needed after {written}, not {value!r}")
     if key == "status" and value not in (*STATUSES, UNREADABLE):
         raise ConfigError(f"no run has the status {value!r}", hint=f"one of {', '.join((*STATUSES, UNREADABLE))}")
@@ -101,7 +111,7 @@ def select(
 
 def field(summary: Summary, key: str) -> Any:
     """A run's figure, setting or fact of that name: `val_loss`, `lora.r`, `training.seed`, `status`."""
-    if key in ("run_id", "status", "model", "started_at"):
+    if key in FACTS:
         return summary[key]
     if key in summary["metrics"]:
         return summary["metrics"][key]
@@ -114,7 +124,7 @@ def refuse_unknown(key: str, summaries: Sequence[Summary]) -> None:
     Raises:
         ConfigError: Names the nearest key.
     """
-    known = {"run_id", "status", "model", "started_at"}
+    known = set(FACTS)
     for summary in summaries:
         known |= {*summary["metrics"], *flatten(summary["config"])}
     if not summaries or key in known:
@@ -137,7 +147,11 @@ def as_numbers(found: Any, value: str) -> tuple[float, float] | None:
 
 
 def spelled(value: Any) -> str:
-    """A value as a configuration spells it."""
+    """A value as a configuration spells it: `null`, `true`, `2e-05`, `[q_proj, v_proj]`."""
+    if value is None:
+        return "null"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(spelled, value))}]"
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

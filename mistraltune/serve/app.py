@@ -25,6 +25,7 @@ from mistraltune.serve.engine import Engine
 from mistraltune.serve.evaluations import Evaluations, evaluation_routes
 from mistraltune.serve.events import Sockets, event_routes
 from mistraltune.serve.files import Files, file_routes
+from mistraltune.serve.grouping import Grouping, grouping_routes
 from mistraltune.serve.jobs import Jobs, job_routes, resume_routes
 from mistraltune.serve.known_runs import KnownRuns, run_routes
 from mistraltune.serve.metrics import metric_routes
@@ -56,6 +57,7 @@ class Server:
         models: What can be asked.
         evaluations: Evaluations asked for.
         comparisons: Comparisons asked for.
+        grouping: By what the rows of files can be told apart.
         engine: What answers.
         supervisor: What carries jobs on.
         sockets: Who watches.
@@ -71,6 +73,7 @@ class Server:
     models: Models
     evaluations: Evaluations
     comparisons: Comparisons
+    grouping: Grouping
     engine: Engine
     supervisor: Supervisor
     sockets: Sockets
@@ -107,6 +110,7 @@ def open_server(  # noqa: PLR0913 - options by name
     files = Files(store, file_dir)
     queue = Queue(store, job_dir, settings)
     models = Models(store, job_dir, catalogue)
+    grouping = Grouping(files)
     engine = Engine(keep_loaded=keep_loaded, max_questions=settings.max_parallel_chats)
     return Server(
         settings=settings,
@@ -114,8 +118,9 @@ def open_server(  # noqa: PLR0913 - options by name
         files=files,
         jobs=Jobs(queue, files, catalogue),
         models=models,
-        evaluations=Evaluations(queue, files, models),
-        comparisons=Comparisons(queue, files, models),
+        evaluations=Evaluations(queue, files, models, grouping),
+        comparisons=Comparisons(queue, files, models, grouping),
+        grouping=grouping,
         engine=engine,
         supervisor=Supervisor(store, job_dir, engine, max_parallel_jobs=max_parallel_jobs),
         sockets=Sockets(settings.max_sockets),
@@ -170,6 +175,7 @@ def create_app(server: Server, *, key: str, hosts: Collection[str] = ()) -> Fast
     app.include_router(metric_routes(server.store, server.engine, server.sockets))
     app.include_router(session_routes(server.sessions))
     app.include_router(dataset_routes(server.datasets))
+    app.include_router(grouping_routes(server.grouping))
     app.include_router(run_routes(server.runs))
     app.include_router(server_routes(server.settings, server.store, server.models, server.engine, server.supervisor))
     add_documentation(app)

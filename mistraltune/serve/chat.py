@@ -21,8 +21,9 @@ from mistraltune.errors import MistralTuneError
 from mistraltune.interfaces import Sampling
 from mistraltune.results import ModelRef
 from mistraltune.serve.chat_requests import ChatRequest
-from mistraltune.serve.engine import Answer, Engine
+from mistraltune.serve.engine import Engine
 from mistraltune.serve.models import Models
+from mistraltune.serve.questions import Answer
 from mistraltune.serve.refusals import Refusal, as_refusal
 from mistraltune.serve.store import now
 from mistraltune.settings import ServerSettings

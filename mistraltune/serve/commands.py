@@ -61,10 +61,19 @@ def comparison_options(job: ComparisonRecord, folder: Path) -> Iterator[str]:
 
 
 def answer_options(request: AnswerRequest, folder: Path) -> Iterator[str]:
-    """How models answer, and where that is written down."""
+    """How models answer, how that is judged, and where it is written down; what is usual is left out."""
     yield from ("--max-new-tokens", str(request.max_new_tokens), "--evaluator", request.evaluator)
     if request.limit:
         yield from ("--limit", str(request.limit))
+    judging = request.judging
+    if judging.metrics:
+        yield from ("--metrics", ",".join(judging.metrics))
+    if judging.language != AnswerRequest.model_fields["language"].default:
+        yield from ("--language", judging.language)
+    if judging.turns != "last":
+        yield from ("--turns", judging.turns)
+    for field in request.by:
+        yield f"--by={field}"  # it may begin with a dash
     if request.allow_overlap:
         yield "--allow-overlap"
     yield from ("--output-dir", str(folder / EVALS_DIR))

@@ -14,7 +14,6 @@ from mistraltune.evaluation.comparing import Outcome, Pair, by_change
 from mistraltune.evaluation.jobs import read_predictions
 from mistraltune.evaluation.prompts import read_prompts
 from mistraltune.publishing import publish_text
-from mistraltune.registry import get_evaluator
 from mistraltune.results import AnswerPair
 from mistraltune.serve.commands import PROMPTS_FILE, REPORT_FILE
 from mistraltune.serve.evaluation_replies import (
@@ -29,16 +28,17 @@ from mistraltune.serve.evaluation_replies import (
 )
 from mistraltune.serve.evaluation_requests import ComparisonRequest
 from mistraltune.serve.evaluations import (
-    Page,
-    PageSize,
     copy_rows,
     last_words,
+    named_file,
     named_model,
     predictions_file,
-    require_file,
+    require_evaluator,
 )
 from mistraltune.serve.files import Files
+from mistraltune.serve.grouping import Grouping
 from mistraltune.serve.models import Models
+from mistraltune.serve.paging import Page, PageSize, on_page
 from mistraltune.serve.queue import Queue, new_id, refusing_illegal_steps
 from mistraltune.serve.records import ComparisonRecord
 from mistraltune.serve.refusals import Refusal, as_refusal, problem
@@ -56,12 +56,14 @@ class Comparisons:
         queue: Where they stand among other jobs.
         files: What models are compared on.
         models: What can be compared.
+        grouping: By what the rows of a file can be told apart.
     """
 
-    def __init__(self, queue: Queue, files: Files, models: Models) -> None:
+    def __init__(self, queue: Queue, files: Files, models: Models, grouping: Grouping) -> None:
         self.queue = queue
         self.files = files
         self.models = models
+        self.grouping = grouping
 
     def find(self, job_id: str) -> ComparisonRecord:
         """The comparison of that id.
@@ -75,10 +77,10 @@ class Comparisons:
         """A new comparison, with a copy of its rows.
 
         Raises:
-            ConfigError: There is no such evaluator.
-            Refusal: 409 one like it is open, 422 model or file are unknown, or a prompt is refused, 429 too many jobs.
+            Refusal: 409 one like it is open, 422 evaluator, models, file or a field of its rows are unknown, or a
+                prompt is refused, 429 too many jobs.
         """
-        get_evaluator(request.evaluator)
+        require_evaluator(request)
         at = now()
         job = ComparisonRecord(
             id=new_id(),
@@ -89,7 +91,7 @@ class Comparisons:
             fine_tuned=named_model(self.models, request.fine_tuned_model, "fine_tuned_model"),
         )
         if request.file_id:
-            require_file(self.files, request.file_id)
+            self.grouping.require(named_file(self.files, request.file_id), request)
         self.queue.add(job, lambda staging: self.fill(staging, request))
         return job
 
@@ -150,7 +152,7 @@ def comparison_routes(comparisons: Comparisons, supervisor: Supervisor) -> APIRo
     def list_comparisons(page: Page = 0, page_size: PageSize = 100) -> ComparisonList:
         """The comparisons, newest first."""
         found = store.jobs(ComparisonRecord)
-        shown = found[page * page_size : (page + 1) * page_size]
+        shown = on_page(found, page, page_size)
         return ComparisonList(data=[describe_comparison(job, store) for job in shown], total=len(found))
 
     @routes.get("/{job_id}")
@@ -167,7 +169,7 @@ def comparison_routes(comparisons: Comparisons, supervisor: Supervisor) -> APIRo
     ) -> ComparisonRows:
         """Every row with both answers, what changed most first; `outcome` picks wins, ties or losses."""
         found = comparisons.rows(comparisons.find(job_id), outcome)
-        return ComparisonRows(data=found[page * page_size : (page + 1) * page_size], total=len(found))
+        return ComparisonRows(data=on_page(found, page, page_size), total=len(found))
 
     @routes.get("/{job_id}/report", response_class=FileResponse)
     def report(job_id: str) -> Response:

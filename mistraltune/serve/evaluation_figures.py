@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Annotated, Any
 
-from mistraltune.results import Difference, Interval, Overlap, Result
+from pydantic import Field
+
+from mistraltune.results import Difference, Interval, Overlap, Result, Slice, SliceComparison
+
+NameData = Callable[[str], str]
 
 
 class EvaluationFigures(Result):
@@ -20,8 +25,12 @@ class EvaluationFigures(Result):
     """95 % intervals of the metrics that are means over examples."""
     sampling: dict[str, Any]
     """How the answers were generated."""
+    options: Annotated[dict[str, Any], Field(default_factory=dict)]
+    """How they were judged, where that is not the usual way: `metrics`, `language`, `turns`."""
     overlap: Overlap | None = None
     """What the rows share with the data that the model was trained on; null for a model that is no run."""
+    slices: Annotated[list[Slice], Field(default_factory=list)]
+    """The same metrics on groups of rows, for each field of `by`."""
 
 
 class ComparisonFigures(Result):
@@ -35,18 +44,29 @@ class ComparisonFigures(Result):
     """Rows that the fine-tuned model answers better."""
     ties: int
     losses: int
+    slices: Annotated[list[SliceComparison], Field(default_factory=list)]
+    """The same on groups of rows, for each field of `by`."""
 
 
-def evaluation_figures(words: dict[str, Any]) -> EvaluationFigures:
-    """The figures of an evaluation that has printed `words`."""
-    return EvaluationFigures.model_validate(picked(words, EvaluationFigures))
+def evaluation_figures(words: dict[str, Any], name_data: NameData) -> EvaluationFigures:
+    """The figures of an evaluation that has printed `words`.
+
+    Args:
+        words: What it printed.
+        name_data: Says of training data how its reader calls it.
+    """
+    figures = EvaluationFigures.model_validate(picked(words, EvaluationFigures))
+    if figures.overlap is None:
+        return figures
+    changes = {name: name_data(getattr(figures.overlap, name)) for name in ("train_file", "problem")}
+    return figures.model_copy(update={"overlap": figures.overlap.model_copy(update=changes)})
 
 
-def comparison_figures(words: dict[str, Any]) -> ComparisonFigures | None:
+def comparison_figures(words: dict[str, Any], name_data: NameData) -> ComparisonFigures | None:
     """The figures of a comparison that has printed `words`; None where it was on prompts alone."""
     if "differences" not in words:
         return None
-    sides = {side: evaluation_figures(words[side]) for side in ("base", "fine_tuned")}
+    sides = {side: evaluation_figures(words[side], name_data) for side in ("base", "fine_tuned")}
     return ComparisonFigures.model_validate({**picked(words, ComparisonFigures), **sides})
 
 

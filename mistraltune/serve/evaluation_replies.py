@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from mistraltune.evaluation.comparing import Outcome, Pair
-from mistraltune.results import Answer, AnswerPair, Prediction, Result, ToolCallResult
+from mistraltune.evaluation.options import Turns
+from mistraltune.results import Answer, AnswerPair, Overlap, Prediction, Result, ToolCallResult
 from mistraltune.serve.evaluation_figures import ComparisonFigures, EvaluationFigures
-from mistraltune.serve.records import ComparisonRecord, EvaluationRecord, JobRecord, Status
+from mistraltune.serve.evaluation_requests import AnswerRequest, Language, Metric
+from mistraltune.serve.records import ComparisonRecord, EvaluationRecord, Status
 from mistraltune.serve.store import Store
 
 
@@ -33,6 +35,17 @@ class StandingReply(Result):
     """Null before the work has begun, and once it has ended."""
     error: str | None
     """Why it failed."""
+    refused_overlap: Overlap | None
+    """The rows that are in a model's training data, where it failed for them: `allow_overlap` would allow it."""
+    max_new_tokens: int
+    limit: int | None
+    evaluator: str
+    metrics: tuple[Metric, ...]
+    """As they were asked for; none means `exact_match` and `f1`."""
+    language: Language
+    turns: Turns
+    by: tuple[str, ...]
+    allow_overlap: bool
 
 
 class EvaluationReply(StandingReply):
@@ -41,9 +54,6 @@ class EvaluationReply(StandingReply):
     object: Literal["evaluation"] = "evaluation"
     model: str
     file_id: str
-    max_new_tokens: int
-    limit: int | None
-    evaluator: str
     figures: EvaluationFigures | None
     """Null before it has succeeded."""
 
@@ -64,9 +74,6 @@ class ComparisonReply(StandingReply):
     fine_tuned_model: str
     file_id: str | None
     num_prompts: int
-    max_new_tokens: int
-    limit: int | None
-    evaluator: str
     figures: ComparisonFigures | None
     """Null before it has succeeded, and where it is on prompts: those have no right answers."""
 
@@ -96,6 +103,8 @@ class Row(Result):
 
     row: int
     """1-based number in the file, or among the prompts."""
+    turn: int | None
+    """1-based number of the answer in the row, where every answer of a conversation is judged."""
     prompt: list[dict[str, Any]]
     """The messages that the models saw."""
     references: list[str]
@@ -145,15 +154,7 @@ class Deleted(Result):
 def describe_evaluation(job: EvaluationRecord, store: Store) -> EvaluationReply:
     """An evaluation as it stands."""
     asked = job.request
-    return EvaluationReply(
-        **standing(job, store),
-        model=asked.model,
-        file_id=asked.file_id,
-        max_new_tokens=asked.max_new_tokens,
-        limit=asked.limit,
-        evaluator=asked.evaluator,
-        figures=job.figures,
-    )
+    return EvaluationReply(**standing(job, store), model=asked.model, file_id=asked.file_id, figures=job.figures)
 
 
 def describe_comparison(job: ComparisonRecord, store: Store) -> ComparisonReply:
@@ -165,24 +166,23 @@ def describe_comparison(job: ComparisonRecord, store: Store) -> ComparisonReply:
         fine_tuned_model=asked.fine_tuned_model,
         file_id=asked.file_id,
         num_prompts=len(asked.prompts),
-        max_new_tokens=asked.max_new_tokens,
-        limit=asked.limit,
-        evaluator=asked.evaluator,
         figures=job.figures,
     )
 
 
-def standing(job: JobRecord, store: Store) -> dict[str, Any]:
+def standing(job: EvaluationRecord | ComparisonRecord, store: Store) -> dict[str, Any]:
     """The fields of a `StandingReply`."""
-    progress = error = None
+    progress = error = overlap = None
     if job.status in (Status.RUNNING, Status.CANCELLATION_REQUESTED) and (last := store.last_event(job.id, "progress")):
         progress = Progress(text=last.data["text"], num_done=last.data["done"], num_total=last.data["total"])
     if job.status == Status.FAILED and (last := store.last_event(job.id, "error")):
-        error = last.data["message"]
+        error, overlap = last.data["message"], last.data.get("overlap")
     return {
         **job.model_dump(include={"id", "status", "created_at", "modified_at"}),
         "progress": progress,
         "error": error,
+        "refused_overlap": overlap,
+        **{name: getattr(job.request, name) for name in AnswerRequest.model_fields},
     }
 
 
@@ -205,6 +205,7 @@ def describe_prompt(number: int, pair: AnswerPair) -> ComparisonRow:
     """A row of a comparison on prompts."""
     return ComparisonRow(
         row=number,
+        turn=None,
         prompt=pair.prompt,
         references=[],
         reference_tool_calls=[],

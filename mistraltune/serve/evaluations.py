@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 
+from mistraltune.errors import ConfigError
 from mistraltune.evaluation.jobs import read_predictions
-from mistraltune.registry import get_evaluator
+from mistraltune.evaluation.options import open_evaluator
 from mistraltune.results import ModelRef, Prediction
 from mistraltune.serve.commands import EVAL_FILE, EVALS_DIR
 from mistraltune.serve.evaluation_replies import (
@@ -19,19 +20,18 @@ from mistraltune.serve.evaluation_replies import (
     describe_evaluation,
     describe_prediction,
 )
-from mistraltune.serve.evaluation_requests import EvaluationRequest
+from mistraltune.serve.evaluation_requests import AnswerRequest, EvaluationRequest
 from mistraltune.serve.files import Files
+from mistraltune.serve.grouping import Grouping
 from mistraltune.serve.models import Models
+from mistraltune.serve.paging import Page, PageSize, on_page
 from mistraltune.serve.parts import note_parts
 from mistraltune.serve.processes import JOB, ending
 from mistraltune.serve.queue import Queue, new_id, refusing_illegal_steps
-from mistraltune.serve.records import EvaluationRecord, JobRecord, Status
+from mistraltune.serve.records import EvaluationRecord, FileRecord, JobRecord, Status
 from mistraltune.serve.refusals import Refusal, problem
 from mistraltune.serve.store import now
 from mistraltune.serve.supervisor import Supervisor
-
-Page = Annotated[int, Query(ge=0, le=10**9)]
-PageSize = Annotated[int, Query(ge=1, le=1000)]
 
 
 class Evaluations:
@@ -41,12 +41,14 @@ class Evaluations:
         queue: Where they stand among other jobs.
         files: What models are evaluated on.
         models: What can be evaluated.
+        grouping: By what its rows can be told apart.
     """
 
-    def __init__(self, queue: Queue, files: Files, models: Models) -> None:
+    def __init__(self, queue: Queue, files: Files, models: Models, grouping: Grouping) -> None:
         self.queue = queue
         self.files = files
         self.models = models
+        self.grouping = grouping
 
     def find(self, job_id: str) -> EvaluationRecord:
         """The evaluation of that id.
@@ -60,10 +62,10 @@ class Evaluations:
         """A new evaluation, with a copy of its rows.
 
         Raises:
-            ConfigError: There is no such evaluator.
-            Refusal: 409 one like it is open, 422 model or file are unknown, 429 too many jobs are open.
+            Refusal: 409 one like it is open, 422 evaluator, model, file or a field of its rows are unknown, 429 too
+                many jobs are open.
         """
-        get_evaluator(request.evaluator)
+        require_evaluator(request)
         at = now()
         job = EvaluationRecord(
             id=new_id(),
@@ -72,7 +74,7 @@ class Evaluations:
             request=request,
             model=named_model(self.models, request.model, "model"),
         )
-        require_file(self.files, request.file_id)
+        self.grouping.require(named_file(self.files, request.file_id), request)
         self.queue.add(job, lambda staging: copy_rows(self.files, request.file_id, staging))
         return job
 
@@ -104,15 +106,30 @@ def copy_rows(files: Files, file_id: str, folder: Path) -> None:
     note_parts(folder, {EVAL_FILE: files.join([file_id], folder / EVAL_FILE)})
 
 
-def require_file(files: Files, file_id: str) -> None:
-    """Make sure that a request names a file.
+def require_evaluator(request: AnswerRequest) -> None:
+    """Make sure that the evaluator that a request names is here, and judges as it is told to.
 
     Raises:
-        Refusal: 422, it does not.
+        Refusal: 422, it is not, or takes no such option.
     """
-    if files.store.find_file(file_id) is None:
+    try:
+        open_evaluator(request.evaluator, request.judging)
+    except ConfigError as error:
+        words = f"{error.message}; {error.hint}"
+        raise Refusal(422, words, details=[problem("unfit_evaluator", words, "evaluator")]) from error
+
+
+def named_file(files: Files, file_id: str) -> FileRecord:
+    """The file that a request names.
+
+    Raises:
+        Refusal: 422, there is none.
+    """
+    file = files.store.find_file(file_id)
+    if file is None:
         message = f"there is no file {file_id[:100]}"
         raise Refusal(422, message, details=[problem("unknown_file", message, "file_id")])
+    return file
 
 
 def last_words(job: JobRecord, folder: Path) -> dict[str, Any]:
@@ -146,7 +163,7 @@ def evaluation_routes(evaluations: Evaluations, supervisor: Supervisor) -> APIRo
     def list_evaluations(page: Page = 0, page_size: PageSize = 100) -> EvaluationList:
         """The evaluations, newest first."""
         found = store.jobs(EvaluationRecord)
-        shown = found[page * page_size : (page + 1) * page_size]
+        shown = on_page(found, page, page_size)
         return EvaluationList(data=[describe_evaluation(job, store) for job in shown], total=len(found))
 
     @routes.get("/{job_id}")
@@ -158,7 +175,7 @@ def evaluation_routes(evaluations: Evaluations, supervisor: Supervisor) -> APIRo
     def rows(job_id: str, page: Page = 0, page_size: PageSize = 100) -> EvaluationRows:
         """Every row with the model's answer and what it scored, in the order of the file."""
         found = evaluations.predictions(evaluations.find(job_id))
-        shown = found[page * page_size : (page + 1) * page_size]
+        shown = on_page(found, page, page_size)
         return EvaluationRows(data=[describe_prediction(prediction) for prediction in shown], total=len(found))
 
     @routes.post("/{job_id}/cancel")

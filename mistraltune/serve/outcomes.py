@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ from mistraltune.runs import RunDir
 from mistraltune.secrets import masked
 from mistraltune.serve.evaluation_figures import comparison_figures, evaluation_figures
 from mistraltune.serve.mapping import RUN_ID, map_hyperparameters, read_plan
+from mistraltune.serve.parts import name_uploads
 from mistraltune.serve.processes import CHECK, JOB, Ending, ending
 from mistraltune.serve.records import (
     ComparisonRecord,
@@ -73,7 +75,7 @@ def outcome_of_job(job: JobRecord, folder: Path) -> Outcome:
     if job.status == Status.CANCELLATION_REQUESTED:
         return Outcome(Status.CANCELLED, [], {})
     if not end.is_interruption:
-        return Outcome(Status.FAILED, [failure(end.message)], {})
+        return Outcome(Status.FAILED, [failure_of(job, end)], {})
     if job.num_attempts >= MAX_ATTEMPTS:
         return Outcome(Status.FAILED, [failure(f"{end.message}, at attempt {job.num_attempts} as before")], {})
     return Outcome(Status.QUEUED, [note(f"it was interrupted ({end.message}) and is continued")], {})
@@ -87,10 +89,9 @@ def found_by(job: JobRecord, folder: Path, end: Ending) -> dict[str, Any] | None
     Raises:
         MistralTuneError: A file of the run is damaged.
     """
-    if isinstance(job, EvaluationRecord):
-        return {"figures": evaluation_figures(end.result)} if end.result else None
-    if isinstance(job, ComparisonRecord):
-        return {"figures": comparison_figures(end.result)} if end.result else None
+    if isinstance(job, EvaluationRecord | ComparisonRecord):
+        figures = evaluation_figures if isinstance(job, EvaluationRecord) else comparison_figures
+        return {"figures": figures(end.result, partial(name_training_data, job=job))} if end.result else None
     run = RunDir(folder / RUN_ID)
     if not isinstance(job, TrainingRecord) or run.metadata.get("status") != "finished":
         return None
@@ -136,3 +137,27 @@ def note(text: str) -> NewEvent:
 def failure(message: str) -> NewEvent:
     """Why a job failed: the wire has no field for it."""
     return "error", {"message": masked(message)}
+
+
+def failure_of(job: JobRecord, end: Ending) -> NewEvent:
+    """Why a job failed, with the rows that a model was trained on where an evaluation was refused for them."""
+    name, data = failure(name_training_data(end.message, job=job))
+    if not isinstance(job, EvaluationRecord | ComparisonRecord) or not end.overlap:
+        return name, data
+    train_file = name_training_data(end.overlap["train_file"], job=job)
+    return name, data | {"overlap": end.overlap | {"train_file": train_file}}
+
+
+def name_training_data(text: str, *, job: JobRecord) -> str:
+    """The text, with what the models of an evaluation or a comparison were trained on named as it was uploaded."""
+    match job:
+        case EvaluationRecord():
+            refs = [job.model]
+        case ComparisonRecord():
+            refs = [job.base, job.fine_tuned]
+        case _:
+            refs = []
+    for ref in refs:
+        if ref.adapter:  # a run in a job's folder
+            text = name_uploads(text, Path(ref.adapter).parent)
+    return text

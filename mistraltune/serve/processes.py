@@ -30,11 +30,13 @@ class Ending(NamedTuple):
         result: What it printed at the end of its work; None where it did not come to that.
         exit_code: What its error says; None where it had no time to say anything.
         message: What went wrong and what to do.
+        overlap: The evaluated rows that a model was trained on, where it was refused for them.
     """
 
     result: dict[str, Any] | None
     exit_code: int | None
     message: str
+    overlap: dict[str, Any] | None = None
 
     @property
     def is_interruption(self) -> bool:
@@ -139,7 +141,7 @@ def ending(folder: Path, name: str) -> Ending:
     if not error:
         return Ending(words, None, "")
     message = f"{error['message']}; {error['hint']}" if error.get("hint") else error["message"]
-    return Ending(None, int(error["exit_code"]), name_uploads(message, folder))
+    return Ending(None, int(error["exit_code"]), name_uploads(message, folder), error.get("overlap"))
 
 
 def read_log(folder: Path, *, offset: int, max_bytes: int = 2**20) -> tuple[list[dict[str, Any]], int]:

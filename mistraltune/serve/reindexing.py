@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from mistraltune.serve.event_copies import read_events
 from mistraltune.serve.outcomes import outcome_of_job
 from mistraltune.serve.processes import JOB, read_log
 from mistraltune.serve.records import ENDED, RECORDS, FileRecord, JobRecord, Status
@@ -68,8 +69,8 @@ def fill(store: Store, data_dir: Path) -> Rebuilt:
 def add_job(store: Store, job: JobRecord, folder: Path) -> None:
     """A job as its folder tells it; what its process left knows best whether it has finished.
 
-    Its events are those of its log between its beginning and its present status. A log's lines carry no times: all get
-    the time of the last one.
+    Its events are those that the folder has, by number and time, then what its log says behind them, then its present
+    status. A log's lines carry no times: they get the time of the last one.
     """
     log = folder / f"{JOB}.log"
     logged_at = int(log.stat().st_mtime) if log.exists() else job.created_at
@@ -79,14 +80,18 @@ def add_job(store: Store, job: JobRecord, folder: Path) -> None:
         job = job.model_copy(update=changes)
     if job.status in ENDED:  # a copied folder has a younger log
         logged_at = min(logged_at, job.modified_at)
-    events = [(job.created_at, status_event(Status.QUEUED))]
-    offset = 0
+    copied = read_events(folder)
+    events = [(event.created_at, (event.name, event.data)) for event in copied.events]
+    if not events:
+        events.append((job.created_at, status_event(Status.QUEUED)))
+    offset = copied.log_offset
     while True:
         logged, end = read_log(folder, offset=offset)
         if end == offset:
             break
         events += [(logged_at, (event.pop("event"), event)) for event in logged]
         offset = end
-    if job.status != Status.QUEUED:
-        events.append((max(job.modified_at, logged_at), status_event(job.status)))
+    present = status_event(job.status)
+    if present != next(event for _, event in reversed(events) if event[0] == present[0]):
+        events.append((max(job.modified_at, logged_at), present))
     store.restore_job(job, events, log_offset=offset)

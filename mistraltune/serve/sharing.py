@@ -36,5 +36,5 @@ def share_results(job: JobRecord, store: Store, folder: Path) -> None:
 
 def is_alike(job: EvaluationRecord | ComparisonRecord, other: EvaluationRecord | ComparisonRecord) -> bool:
     """Whether both ask on the same rows in the same way, of whatever models."""
-    names = ("file_id", "max_new_tokens", "limit", "evaluator")
+    names = ("file_id", "max_new_tokens", "limit", "evaluator", "judging")
     return all(getattr(job.request, name) == getattr(other.request, name) for name in names)

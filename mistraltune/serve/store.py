@@ -1,6 +1,7 @@
 """The index of files, jobs and events: one SQLite file, one connection, every acknowledged change on the disk.
 
-Each row of a file or a job has a copy in its folder (`file.json`, `job.json`), from which `reindex` rebuilds the index.
+What it knows of a file or a job has a copy in its folder (`file.json`, `job.json`, `events.jsonl`), from which
+`reindex` rebuilds the index.
 """
 
 from __future__ import annotations
@@ -16,39 +17,9 @@ from typing import Any, NamedTuple, TypeVar
 
 from mistraltune.errors import ConfigError, TemporaryError
 from mistraltune.publishing import publish_text
+from mistraltune.serve.event_copies import Place, append_events, read_events
 from mistraltune.serve.records import FOLLOWING, OPEN, RECORDS, Event, FileRecord, JobRecord, Status
-
-VERSION = 2
-"""`PRAGMA user_version` of a store that this code reads."""
-
-REPLIES = """
-CREATE TABLE replies (
-    key TEXT PRIMARY KEY, created_at INTEGER NOT NULL, request_sha256 TEXT NOT NULL, body BLOB NOT NULL
-) STRICT;
-"""
-
-SCHEMA = f"""
-BEGIN IMMEDIATE;
-CREATE TABLE files (
-    id TEXT PRIMARY KEY, created_at INTEGER NOT NULL, sha256 TEXT NOT NULL, filename TEXT NOT NULL,
-    document TEXT NOT NULL
-) STRICT;
-CREATE TABLE jobs (
-    id TEXT PRIMARY KEY, created_at INTEGER NOT NULL,
-    status TEXT NOT NULL CHECK (status IN ({", ".join(f"'{status}'" for status in Status)})),
-    log_offset INTEGER NOT NULL DEFAULT 0, document TEXT NOT NULL
-) STRICT;
-CREATE TABLE events (
-    job_id TEXT NOT NULL REFERENCES jobs (id), seq INTEGER NOT NULL, created_at INTEGER NOT NULL,
-    name TEXT NOT NULL, data TEXT NOT NULL, PRIMARY KEY (job_id, seq)
-) STRICT, WITHOUT ROWID;
-CREATE INDEX jobs_by_status ON jobs (status);
-{REPLIES}
-PRAGMA user_version = {VERSION};
-COMMIT;
-"""
-
-FROM_VERSION_1 = f"BEGIN IMMEDIATE; {REPLIES} PRAGMA user_version = {VERSION}; COMMIT;"
+from mistraltune.serve.store_schema import prepare
 
 REPLY_SECONDS = 24 * 3600
 """How long a reply is kept under an Idempotency-Key."""
@@ -101,31 +72,16 @@ class Store:
         self.data_dir = data_dir
         self.path = data_dir / "server.db"
         self._lock = threading.RLock()
+        self._copied: dict[str, Place] = {}  # by job: up to where its folder has its events
         self._connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
         try:
-            self._prepare()
+            prepare(self._connection, self.path)
         except sqlite3.DatabaseError as error:
             self._connection.close()
             if isinstance(error, sqlite3.OperationalError):
                 raise TemporaryError(f"{self.path} cannot be opened: {error}") from error
             hint = f"`mistraltune serve reindex --data-dir {data_dir}` rebuilds it from the job folders"
             raise ConfigError(f"{self.path} is damaged: {error}", hint=hint) from error
-
-    def _prepare(self) -> None:
-        execute = self._connection.execute
-        execute("PRAGMA journal_mode = WAL")
-        execute("PRAGMA synchronous = FULL")
-        execute("PRAGMA foreign_keys = ON")
-        version = execute("PRAGMA user_version").fetchone()[0]
-        if version == 0:
-            self._connection.executescript(SCHEMA)
-        elif version == 1:
-            self._connection.executescript(FROM_VERSION_1)
-        elif version != VERSION:
-            raise ConfigError(f"{self.path} is of version {version}, not {VERSION}", hint="upgrade MistralTune")
-        damage = execute("PRAGMA quick_check").fetchone()[0]
-        if damage != "ok":
-            raise sqlite3.DatabaseError(damage)
 
     def close(self) -> None:
         """Close the file."""
@@ -246,11 +202,22 @@ class Store:
         with self._transaction() as connection:
             connection.execute("DELETE FROM events WHERE job_id = ?", (job_id,))
             connection.execute("DELETE FROM jobs WHERE id = ?", (job_id,))
+        self._copied.pop(job_id, None)
 
     def copy(self, record: JobRecord) -> None:
-        """Bring the copy in the job's folder up to date; where the disk is full, the next change or start does."""
+        """Bring the copies in the job's folder up to date; where the disk is full, the next change or start does."""
         with suppress(OSError, TemporaryError):
             publish_text(self.data_dir / "jobs" / record.id / "job.json", record.model_dump_json(indent=2) + "\n")
+        self.copy_events(record.id)
+
+    def copy_events(self, job_id: str) -> None:
+        """Likewise its events."""
+        folder = self.data_dir / "jobs" / job_id
+        with self._lock, suppress(OSError, sqlite3.Error):
+            copied = self._copied.pop(job_id, None) or read_events(folder).place
+            if events := self.events(job_id, after=copied.last):
+                copied = append_events(folder, events, log_offset=self.log_offset(job_id), behind=copied)
+            self._copied[job_id] = copied
 
     # Events
 
@@ -259,6 +226,7 @@ class Store:
         with self._transaction() as connection:
             append(connection, job_id, events)
             connection.execute("UPDATE jobs SET log_offset = ? WHERE id = ?", (log_offset, job_id))
+        self.copy_events(job_id)
 
     def log_offset(self, job_id: str) -> int:
         """How many bytes of a job's log are events already."""

@@ -27,6 +27,10 @@ OVERHEAD_BYTES = 64 * 2**10
 """What boundaries and the other fields may take beside the file."""
 
 
+MAX_NAME = 1000
+"""Characters of a file's name."""
+
+
 @dataclass
 class Upload:
     """What came with a form.
@@ -189,7 +193,7 @@ class UploadParser:
     def _begin_file(self, options: dict[bytes, bytes]) -> None:
         if self._file:
             raise Refusal(422, "the form has two parts `file`")
-        self.upload.filename = options.get(b"filename", b"").decode("utf-8", errors="replace")[:1000] or "file.jsonl"
+        self.upload.filename = base_name(options.get(b"filename", b"").decode("utf-8", errors="replace"))
         self.upload.mimetype = self._headers.get(b"content-type", b"").decode("latin-1")[:100]
         self.upload.path.parent.mkdir(parents=True, exist_ok=True)
         self._file = self.upload.path.open("xb")
@@ -221,3 +225,9 @@ class UploadParser:
 
     def _end(self) -> None:
         self._is_complete = True
+
+
+def base_name(filename: str) -> str:
+    """What a client calls a file, without the folders where it lies on the client's machine."""
+    name = filename.replace("\\", "/").rpartition("/")[2][-MAX_NAME:]
+    return name if name.strip(". ") else "file.jsonl"

@@ -19,7 +19,8 @@ from mistraltune.backends.local import LocalBackend, LocalOptions
 from mistraltune.config import train_config_type
 from mistraltune.configuring import load_config
 from mistraltune.results import ModelRef, TrainResult
-from mistraltune.runs import METADATA, RunDir
+from mistraltune.run_metadata import METADATA
+from mistraltune.runs import RunDir
 from mistraltune.training import facts, make_plan, rerunnable
 
 CommandLine = Callable[..., subprocess.CompletedProcess[str]]

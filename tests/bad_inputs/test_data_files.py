@@ -17,8 +17,9 @@ from typing import Any, NamedTuple
 import pytest
 
 from mistraltune.data.checking import parse_row
+from mistraltune.data.conversation_file import ConversationFile
 from mistraltune.data.lines import MAX_LINE_BYTES
-from mistraltune.data.reading import ConversationFile, read_rows
+from mistraltune.data.reading import read_rows
 from mistraltune.data.rendering import MistralRenderer
 from mistraltune.data.validating import check_files
 

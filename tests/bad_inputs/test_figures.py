@@ -16,8 +16,9 @@ import pytest
 
 from mistraltune.backends.local import LocalBackend
 from mistraltune.backends.local.batching import ConversationCollator
+from mistraltune.data.conversation_file import ConversationFile
 from mistraltune.data.fitting import fit
-from mistraltune.data.reading import ConversationFile
+from mistraltune.data.measuring import Rules
 from mistraltune.data.rendering import MistralRenderer
 from mistraltune.data.validating import check_files
 from mistraltune.errors import DataError
@@ -146,14 +147,8 @@ def test_d6_training_reads_the_tokens_that_data_show_prints(
 ) -> None:
     path = triage_rows / "train.jsonl"
     renderer = LocalBackend().renderer(ModelRef(model=str(tiny_model)))
-    fitted = fit(
-        ConversationFile.open(path),
-        renderer.render,
-        max_length=4096,
-        on_too_long="error",
-        bos_id=renderer.bos_id,
-        end_ids=renderer.end_ids,
-    )
+    rules = Rules(4096, "error", renderer.bos_id, renderer.end_ids)
+    fitted = fit(ConversationFile.open(path), renderer.render, rules=rules)
     collate = ConversationCollator(fitted, renderer, pass_length=1)
     for row in (0, 7):
         batch = collate([{"row": row}])

@@ -304,3 +304,10 @@ def test_no_color_is_respected_on_a_terminal(tmp_path: Path) -> None:
 
 def test_a_pipe_gets_plain_text(mistraltune: CommandLine) -> None:
     assert "\x1b" not in mistraltune("train", "local", "--help").stdout
+
+
+def test_on_a_terminal_a_dry_run_is_told_once(tiny_model: Path, triage_rows: Path, tmp_path: Path) -> None:
+    rows = ("--train-file", str(triage_rows / "train.jsonl"), "--val-file", str(triage_rows / "val.jsonl"))
+    drawn = on_a_terminal("train", "local", "--model", str(tiny_model), *rows, "--dry-run", folder=tmp_path)
+    for line in ("training: 8 rows", "validation: 2 rows", "memory: about", "disk: about"):
+        assert drawn.count(line) == 1, drawn

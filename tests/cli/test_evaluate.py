@@ -1,4 +1,5 @@
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -54,7 +55,7 @@ def test_eval_prints_a_table_and_where_the_files_are(run, good, eval_file):
     assert code == 0
     assert "on 40 rows of" in out
     assert "Exact match" in out
-    assert "100.0%   91.2% to 100.0%" in out
+    assert "100.0%  91.2% to 100.0%" in out
     assert "predictions: outputs/evals/test-" in out
     assert f"loading {good.removeprefix('scripted:')} ..." in err
     assert "4/40\n8/40\n" in err
@@ -62,9 +63,11 @@ def test_eval_prints_a_table_and_where_the_files_are(run, good, eval_file):
 
 
 def test_eval_json_is_one_object_with_metrics_intervals_and_files(run, good, eval_file):
-    code, out, _ = run("eval", "--model", good, "--eval-file", eval_file, "--limit", "5", "--json")
+    nearby = f"../{Path.cwd().name}/test.jsonl"
+    code, out, _ = run("eval", "--model", good, "--eval-file", nearby, "--limit", "5", "--json")
     result = json.loads(out)
     assert code == 0
+    assert result["eval_file"] == eval_file  # a report is read in other folders too
     assert result["num_examples"] == 5
     assert result["metrics"]["exact_match"] == result["metrics"]["f1"] == 1.0
     assert result["intervals"]["exact_match"]["high"] == 1.0
@@ -128,7 +131,7 @@ def test_eval_takes_metrics_a_language_and_a_field_to_group_by(run, good, tagged
     assert "ROUGE-L" in out
     assert "Valid JSON" in out
     assert "Exact match" not in out
-    assert "even     20   100.0% (" in out
+    assert "even    20  100.0% (" in out
     code, out, _ = run("eval", "--model", good, "--eval-file", tagged, *options, "--json")
     result = json.loads(out)
     assert result["already_evaluated"]
@@ -137,6 +140,18 @@ def test_eval_takes_metrics_a_language_and_a_field_to_group_by(run, good, tagged
         ("tag", "even", 20),
         ("tag", "odd", 20),
     ]
+
+
+def test_a_group_of_few_rows_is_counted_and_says_why_it_has_no_interval(run, scripted, tmp_path):
+    rows = [{"instruction": str(number), "output": "yes", "tag": "rare" if number else "common"} for number in range(2)]
+    path = tmp_path / "few.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    partly = scripted.write_script(tmp_path / "partly.json", {"0": "yes sir", "1": "yes, of course"})
+    code, out, err = run("eval", "--model", partly, "--eval-file", str(path), "--by", "tag")
+    assert code == 0
+    assert re.search(r"^common +1 +0\.0% \(0\.0% to 79\.3%\) +66\.7%$", out, re.MULTILINE)
+    assert re.search(r"^F1 +58\.3%$", out, re.MULTILINE)
+    assert "no interval for a figure that is no share where it is of fewer than 10 rows\n" in err
 
 
 def test_eval_of_all_turns_says_how_many_conversations_they_are_of(run, good, tmp_path):

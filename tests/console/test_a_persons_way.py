@@ -37,7 +37,11 @@ def test_from_the_link_to_a_compared_model(chromium: Any, server: Serving, tmp_p
         watches_through_a_cut(visit, server)
         cancels_and_resumes(visit.page, server)
         chats(visit.page)
-        server.upload(rows(12, word="That would be"), "unseen.jsonl")
+        tagged = [
+            json.loads(row) | {"tag": f"kind-{n % 2}"}
+            for n, row in enumerate(rows(12, word="That would be").splitlines())
+        ]
+        server.upload("".join(json.dumps(row) + "\n" for row in tagged).encode(), "unseen.jsonl")
         compares(visit.page, tmp_path / "report.html")
         kept = visit.page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie])")
         assert KEY not in kept
@@ -132,9 +136,14 @@ def compares(page: Any, report: Path) -> None:
     form = page.locator("form").filter(has=page.get_by_role("button", name="Compare", exact=True))
     form.get_by_role("combobox", name="Data set").select_option(label=UNSEEN)
     form.get_by_label("Max new tokens").fill("8")
+    form.get_by_text("How answers are judged").click()
+    form.get_by_label("chrF").check()
+    form.get_by_label("tag (2 groups)").check()
     form.get_by_role("button", name="Compare", exact=True).click()
     link = page.get_by_role("link", name="HTML report")
     expect(link).to_be_visible(timeout=180_000)
+    page.get_by_label("Metric by tag").select_option(label="chrF")
+    expect(page.get_by_role("region", name="chrF by tag")).to_contain_text("kind-1")
     with page.expect_download() as download:
         link.click()
     download.value.save_as(report)

@@ -34,9 +34,10 @@ class LivedIn:
 
 @pytest.fixture(scope="module")
 def lived_in(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LivedIn]:
-    """A finished job, an evaluation and a comparison, with scripts wherever users write."""
+    """A finished job, two evaluations and a comparison, with scripts wherever users write."""
     with serving(tmp_path_factory.mktemp("pages") / "data", "--model", f"{MODEL}={tiny_model}") as server:
-        row = {"messages": [{"role": "user", "content": PLANTED}, {"role": "assistant", "content": PLANTED}]}
+        turn = [{"role": "user", "content": PLANTED}, {"role": "assistant", "content": PLANTED}]
+        row = {"messages": turn, "tag": PLANTED}
         content = rows(24) + json.dumps(row).encode() + b"\n" + rows(2)
         file = server.upload(content, f"{PLANTED}.jsonl")
         training = {"training_steps": 30, "learning_rate": 0.01}
@@ -53,7 +54,9 @@ def lived_in(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
         tuned = server.wait_for(job)
         assert tuned["status"] == "SUCCESS"
         model = tuned["fine_tuned_model"]
-        asked = {"file_id": file, "max_new_tokens": 4, "limit": 26, "allow_overlap": True}
+        judged = {"file_id": file, "max_new_tokens": 4, "limit": 26, "metrics": ["exact_match", "chrf"], "by": ["tag"]}
+        refused = server.ok("POST", "/api/evaluations", json={"model": model, **judged})["id"]
+        asked = {**judged, "allow_overlap": True}
         evaluation = server.ok("POST", "/api/evaluations", json={"model": model, **asked})["id"]
         models = {"base_model": MODEL, "fine_tuned_model": model}
         comparison = server.ok("POST", "/api/comparisons", json={**models, **asked})["id"]
@@ -72,6 +75,7 @@ def lived_in(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
                 "compare": "/compare/",
                 "comparison": f"/comparison/?id={comparison}",
                 "evaluation": f"/evaluation/?id={evaluation}",
+                "refused": f"/evaluation/?id={refused}",
                 "runs": "/runs/",
                 "run": f"/run/?id={job}",
                 "nowhere": "/nowhere/",
@@ -108,6 +112,7 @@ def test_nobody_is_kept_out_and_nothing_runs(chromium: Any, lived_in: LivedIn, t
         for name, address in lived_in.places.items():
             page.goto(visit.url + address)
             is_settled(page)
+            page.evaluate("for (const folded of document.querySelectorAll('details')) folded.open = true")
             page.screenshot(path=PICTURES / f"{name}-{width}-{theme}.png", full_page=True)
             problems[name] = serious(page)
             wide = page.evaluate("document.documentElement.scrollWidth")
@@ -139,6 +144,8 @@ def test_planted_scripts_are_shown_as_text(chromium: Any, lived_in: LivedIn) -> 
         page.get_by_label("Go to row").fill("25")
         page.get_by_label("Go to row").press("Enter")
         expect(page.get_by_role("article", name="Row 25")).to_contain_text(PLANTED)
+        page.goto(visit.url + places["comparison"])  # a group of rows
+        expect(page.get_by_role("region", name="Exact match by tag")).to_contain_text(PLANTED)
         page.goto(visit.url + places["job"])  # a line of the log
         page.get_by_label("With the process's output").check()
         log = page.get_by_role("log")

@@ -83,6 +83,6 @@ def test_a_stop_is_honoured_at_the_next_step_and_the_same_call_continues(backend
 
 
 def backend_conversations(config: TrainConfig) -> list[Any]:
-    from mistraltune.data.reading import ConversationFile
+    from mistraltune.data.conversation_file import ConversationFile
 
     return [conversation.prompt for conversation in ConversationFile.open(Path(config.data.train_file))]

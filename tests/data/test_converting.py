@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from mistraltune.data.conversation_file import ConversationFile
 from mistraltune.data.converting import convert_file
-from mistraltune.data.reading import ConversationFile
 from mistraltune.data.reshaping import make_call_id, to_messages
 from mistraltune.data.validating import check_files
 from mistraltune.errors import ConfigError, DataError

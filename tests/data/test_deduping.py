@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from mistraltune.data.conversation_file import ConversationFile
 from mistraltune.data.deduping import dedupe_file
-from mistraltune.data.reading import ConversationFile
 from mistraltune.data.shingles import common_shingles, jaccard, shingles_of
 from mistraltune.errors import ConfigError, DataError
 

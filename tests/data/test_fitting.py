@@ -6,9 +6,11 @@ from array import array
 import pytest
 
 from mistraltune.data.conversation import Conversation, Message
-from mistraltune.data.fitting import Fitted, as_finding, check_rendered, fit, measure, without_oldest_turns
-from mistraltune.data.rendered import Rendered, RowError
+from mistraltune.data.fitting import Fitted, fit
+from mistraltune.data.measuring import Rules, measure
+from mistraltune.data.rendered import Rendered
 from mistraltune.data.rendering import MistralRenderer
+from mistraltune.data.truncating import without_oldest_turns
 from mistraltune.errors import DataError
 
 BOS, END = 1, 2
@@ -39,7 +41,7 @@ HUGE = chat(("a" * 50, "b"), line=3)  # 53
 
 
 def test_counts_are_those_of_the_rendered_rows() -> None:
-    measured = measure([SHORT, LONG], render, max_length=None)
+    measured = measure([SHORT, LONG], render, rules=Rules(None))
     assert measured.figures() == {
         "num_rows": 2,
         "num_sequences": 2,
@@ -54,7 +56,7 @@ def test_counts_are_those_of_the_rendered_rows() -> None:
 
 def test_all_rows_that_are_too_long_are_named_in_one_error() -> None:
     with pytest.raises(DataError) as caught:
-        measure([SHORT, LONG, HUGE], render, max_length=10)
+        measure([SHORT, LONG, HUGE], render, rules=Rules(10))
     assert caught.value.message.splitlines() == [
         "2 of 3 rows cannot be trained on",
         "train.jsonl:2 too-long 15 tokens, 10 are allowed",
@@ -65,11 +67,11 @@ def test_all_rows_that_are_too_long_are_named_in_one_error() -> None:
 
 
 def test_a_row_of_exactly_the_longest_length_is_kept() -> None:
-    assert measure([LONG], render, max_length=15).num_dropped == 0
+    assert measure([LONG], render, rules=Rules(15)).num_dropped == 0
 
 
 def test_rows_that_are_too_long_are_dropped_where_that_is_wanted() -> None:
-    fitted = fit([SHORT, LONG, HUGE, SHORT], render, max_length=10, on_too_long="drop")
+    fitted = fit([SHORT, LONG, HUGE, SHORT], render, rules=Rules(10, on_too_long="drop"))
     assert list(fitted) == [SHORT, SHORT]
     assert fitted.measured.kept == array("Q", [0, 3])
     assert fitted.statistics()["num_dropped"] == 2
@@ -77,7 +79,7 @@ def test_rows_that_are_too_long_are_dropped_where_that_is_wanted() -> None:
 
 
 def test_truncation_takes_whole_oldest_turns_and_leaves_the_system_prompt() -> None:
-    fitted = fit([SHORT, LONG, HUGE], render, max_length=10, on_too_long="truncate")
+    fitted = fit([SHORT, LONG, HUGE], render, rules=Rules(10, on_too_long="truncate"))
     assert list(fitted) == [SHORT, chat(("cc", "d"), system="ss", line=2)]
     figures = fitted.statistics()
     assert (figures["num_truncated"], figures["num_dropped"], figures["num_tokens"]) == (1, 1, 5 + 7)
@@ -87,14 +89,14 @@ def test_truncation_takes_whole_oldest_turns_and_leaves_the_system_prompt() -> N
 def test_truncation_takes_no_more_turns_than_it_must() -> None:
     turns = [("aa", "b")] * 20  # 4 tokens each
     for max_length in range(5, 81):
-        fitted = fit([chat(*turns)], render, max_length=max_length, on_too_long="truncate")
+        fitted = fit([chat(*turns)], render, rules=Rules(max_length, on_too_long="truncate"))
         [left] = fitted
         assert len(left.messages) // 2 == (max_length - 1) // 4
 
 
 def test_a_row_is_dropped_where_nothing_that_trains_would_be_left() -> None:
     conversation = chat(("aaaaaaaa", "b"), ("c", "d"), weights=(1, 0))
-    fitted = fit([SHORT, conversation], render, max_length=6, on_too_long="truncate")
+    fitted = fit([SHORT, conversation], render, rules=Rules(6, on_too_long="truncate"))
     assert list(fitted) == [SHORT]
 
 
@@ -118,15 +120,15 @@ def test_the_last_turn_is_never_taken() -> None:
 
 def test_a_data_set_of_which_no_row_is_left_is_refused() -> None:
     with pytest.raises(DataError, match="none of 1 row fits into 10 tokens"):
-        measure([HUGE], render, max_length=10, on_too_long="drop")
+        measure([HUGE], render, rules=Rules(10, on_too_long="drop"))
     with pytest.raises(DataError, match="no rows"):
-        measure([], render, max_length=10)
+        measure([], render, rules=Rules(10))
 
 
 def test_every_refused_row_is_counted_and_the_first_hundred_are_named() -> None:
     rows = [chat(("a" * 20, "b"), line=line) for line in range(1, 151)]
     with pytest.raises(DataError) as caught:
-        measure(rows, render, max_length=10)
+        measure(rows, render, rules=Rules(10))
     lines = caught.value.message.splitlines()
     assert lines[0] == "150 of 150 rows cannot be trained on"
     assert lines[100].startswith("train.jsonl:100 ")
@@ -138,45 +140,23 @@ def test_rows_that_the_tokenizer_refuses_are_named_beside_the_others() -> None:
     renderer = MistralRenderer.from_name("v3")
     bad = Conversation((Message(role="user", content="a"), Message(role="assistant", content=" ")))
     with pytest.raises(DataError) as caught:
-        measure([SHORT, bad], renderer.render, max_length=100, end_ids=renderer.end_ids, bos_id=renderer.bos_id)
+        measure([SHORT, bad], renderer.render, rules=Rules(100, end_ids=renderer.end_ids, bos_id=renderer.bos_id))
     assert "row:2 empty-answer an assistant message of nothing but spaces" in caught.value.message
 
 
 def test_a_row_that_trains_nothing_is_refused() -> None:
     with pytest.raises(DataError, match=r"train\.jsonl:9 nothing-trained no token of this row is trained"):
-        measure([chat(("a", "b"), line=9, weights=(0,))], render, max_length=None)
-
-
-def test_an_answer_whose_end_is_not_trained_is_refused() -> None:
-    sequence = Rendered([BOS, 5, 6, END, 5, 6, END], [False, False, True, False, False, True, True])
-    with pytest.raises(RowError, match="without the token that ends it") as caught:
-        check_rendered([sequence], SHORT, end_ids=(END,))
-    assert caught.value.rule == "untrained-end"
-
-
-def test_a_sequence_that_ends_within_an_answer_is_refused() -> None:
-    with pytest.raises(RowError, match="without the token that ends it"):
-        check_rendered([Rendered([BOS, 5, 6], [False, False, True])], SHORT, end_ids=(END,))
-
-
-def test_a_doubled_beginning_of_sequence_is_refused() -> None:
-    with pytest.raises(RowError, match="beginning-of-sequence token is doubled"):
-        check_rendered([Rendered([BOS, BOS, 6, END], [False, False, True, True])], SHORT, bos_id=BOS, end_ids=(END,))
-
-
-def test_a_row_of_several_sequences_needs_only_one_that_trains() -> None:
-    untrained = Rendered([BOS, 5], [False, False])
-    check_rendered([untrained, Rendered([BOS, 5, END], [False, True, True])], SHORT, bos_id=BOS, end_ids=(END,))
+        measure([chat(("a", "b"), line=9, weights=(0,))], render, rules=Rules(None))
 
 
 def test_progress_is_told_every_so_many_rows_and_at_the_end() -> None:
     heard: list[int] = []
-    measure([SHORT] * 600, render, max_length=None, on_progress=heard.append)
+    measure([SHORT] * 600, render, rules=Rules(None), on_progress=heard.append)
     assert heard == [250, 500, 600]
 
 
 def test_a_fitted_view_reads_like_a_sequence() -> None:
-    fitted = fit([HUGE, SHORT, LONG, HUGE, SHORT], render, max_length=10, on_too_long="truncate")
+    fitted = fit([HUGE, SHORT, LONG, HUGE, SHORT], render, rules=Rules(10, on_too_long="truncate"))
     rows = list(fitted)
     assert len(fitted) == len(rows) == 3
     assert [fitted[index] for index in range(3)] == rows
@@ -196,14 +176,7 @@ def test_a_fitted_view_reads_rows_only_when_they_are_asked_for() -> None:
             return super().__getitem__(index)
 
     rows = Counting([SHORT, HUGE, LONG, SHORT])
-    fitted = Fitted(rows, measure([*rows], render, max_length=20, on_too_long="drop"))
+    fitted = Fitted(rows, measure([*rows], render, rules=Rules(20, on_too_long="drop")))
     assert Counting.num_read == 0
     assert fitted[1] == LONG
     assert Counting.num_read == 1
-
-
-def test_a_finding_names_the_place_of_its_row() -> None:
-    error = RowError(SHORT, "some-rule", "it is wrong", hint="mend it")
-    assert str(as_finding(error, SHORT, row=0)) == "train.jsonl:1 some-rule it is wrong; mend it"
-    nameless = Conversation(SHORT.messages)
-    assert str(as_finding(RowError(nameless, "some-rule", "wrong"), nameless, row=4)) == "row:5 some-rule wrong"

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 from mistraltune.data.conversation import ask
+from mistraltune.data.conversation_file import ConversationFile
 from mistraltune.data.overlap import find_overlap
-from mistraltune.data.reading import ConversationFile
 
 LONG = " ".join(f"word{number}" for number in range(60))
 

@@ -1,36 +1,19 @@
 from __future__ import annotations
 
-import hashlib
 import json
-import multiprocessing
 import os
-import pickle
 import random
-import tracemalloc
 from pathlib import Path
 from typing import Any
 
 import pytest
+from raw_rows import GOOD, numbered, write, write_numbered
 
+from mistraltune.data.conversation_file import ConversationFile
 from mistraltune.data.findings import Finding
-from mistraltune.data.lines import MAX_LINE_BYTES
-from mistraltune.data.reading import ConversationFile, checked_rows, display_name, read_conversation, read_rows
+from mistraltune.data.lines import MAX_LINE_BYTES, display_name
+from mistraltune.data.reading import checked_rows, read_conversation, read_rows
 from mistraltune.errors import ConfigError, DataError
-
-GOOD = b'{"instruction": "a", "output": "b"}'
-
-
-def row(number: int) -> dict[str, Any]:
-    return {"instruction": f"question {number}", "output": f"answer {number}"}
-
-
-def write(path: Path, content: bytes) -> Path:
-    path.write_bytes(content)
-    return path
-
-
-def write_rows(path: Path, rows: list[dict[str, Any]]) -> Path:
-    return write(path, b"".join(json.dumps(row).encode() + b"\n" for row in rows))
 
 
 def findings(path: Path) -> list[Finding]:
@@ -81,7 +64,7 @@ def test_each_kind_of_bad_input_is_named_by_line_and_rule(tmp_path: Path, conten
 
 
 def test_one_bad_line_among_many_gives_exactly_that_line(tmp_path: Path):
-    lines = [json.dumps(row(number)).encode() for number in range(1000)]
+    lines = [json.dumps(numbered(number)).encode() for number in range(1000)]
     for bad in random.Random(0).sample(range(1000), 20):
         content = b"\n".join(line[:-3] if number == bad else line for number, line in enumerate(lines))
         assert errors(write(tmp_path / "data.jsonl", content)) == [(bad + 1, "json")]
@@ -141,7 +124,7 @@ def test_a_file_that_is_not_there_is_a_mistake_in_the_command(tmp_path: Path):
 
 
 def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path: Path):
-    path = write_rows(tmp_path / "data.jsonl", [row(number) for number in range(3)])
+    path = write_numbered(tmp_path / "data.jsonl", 3)
     rows = read_rows(path)
     next(rows)
     with path.open("ab") as file:
@@ -161,93 +144,12 @@ def test_any_file_name_works_and_is_quoted_where_it_would_not_print(tmp_path: Pa
 
 def test_random_bytes_in_a_good_file_never_crash_the_reader(tmp_path: Path):
     chance = random.Random(1)
-    good = b"".join(json.dumps(row(number)).encode() + b"\n" for number in range(5))
+    good = b"".join(json.dumps(numbered(number)).encode() + b"\n" for number in range(5))
     for _ in range(500):
         content = bytearray(good)
         for _ in range(chance.randint(1, 4)):
             content[chance.randrange(len(content))] = chance.randrange(256)
         findings(write(tmp_path / "data.jsonl", bytes(content)))
-
-
-# Conversation files
-
-
-def test_a_conversation_file_gives_every_row_by_index_with_its_line_as_source(tmp_path: Path):
-    content = b"\xef\xbb\xbf\n" + GOOD + b"\r\n\n \n" + GOOD.replace(b"a", "é".encode()) + b"\n\n" + GOOD
-    path = write(tmp_path / "data.jsonl", content)
-    file = ConversationFile.open(path)
-    assert len(file) == 3
-    assert [conversation.messages[0].content for conversation in file] == ["a", "é", "a"]
-    assert [conversation.source for conversation in file] == [f"{path}:{line}" for line in (2, 5, 7)]
-    assert file[-1] == file[2]
-    assert [conversation.source for conversation in file[1:]] == [f"{path}:5", f"{path}:7"]
-    assert file.sha256 == hashlib.sha256(content).hexdigest()
-    assert [warning.rule for warning in file.warnings] == ["bom", *["blank-line"] * 4]
-    with pytest.raises(IndexError):
-        file[3]
-
-
-def test_opening_a_file_with_errors_names_all_of_them(tmp_path: Path):
-    path = write(tmp_path / "data.jsonl", b'{}\n{"instruction": "a", "output": 1}\n' + GOOD)
-    with pytest.raises(DataError) as caught:
-        ConversationFile.open(path)
-    found = caught.value.details["findings"]
-    assert [(finding["line"], finding["rule"]) for finding in found] == [(1, "format"), (2, "content")]
-    assert f"{path}:2 content" in caught.value.message
-
-
-def test_only_the_first_hundred_errors_are_kept_and_all_are_counted(tmp_path: Path):
-    path = write(tmp_path / "data.jsonl", b"{}\n" * 250)
-    with pytest.raises(DataError, match="250 errors") as caught:
-        ConversationFile.open(path)
-    assert len(caught.value.details["findings"]) == 100
-    assert caught.value.details["num_errors"] == 250
-
-
-def test_an_unchecked_file_refuses_a_bad_row_when_it_is_asked_for(tmp_path: Path):
-    path = write(tmp_path / "data.jsonl", GOOD + b"\n{}\n")
-    file = ConversationFile.open(path, check=False)
-    assert file[0].messages[1].content == "b"
-    with pytest.raises(DataError, match=":2 format"):
-        file[1]
-
-
-def test_a_file_that_changed_since_it_was_opened_is_refused(tmp_path: Path):
-    path = write_rows(tmp_path / "data.jsonl", [row(1), row(2)])
-    file, other = ConversationFile.open(path), ConversationFile.open(path)
-    assert file[0]
-    with path.open("ab") as handle:
-        handle.write(GOOD)
-    for opened in (file, other):
-        with pytest.raises(DataError, match="changed while it was in use"):
-            opened[0]
-
-
-@pytest.mark.parametrize("method", ["fork", "spawn"])
-def test_a_conversation_file_travels_to_other_processes(tmp_path: Path, method: str):
-    file = ConversationFile.open(write_rows(tmp_path / "data.jsonl", [row(number) for number in range(50)]))
-    assert pickle.loads(pickle.dumps(file))[7] == file[7]
-    with multiprocessing.get_context(method).Pool(1) as pool:
-        assert pool.apply(list, (file,)) == list(file)  # a builtin: a spawned process cannot import this module
-
-
-def test_memory_does_not_grow_with_the_size_of_the_rows(tmp_path: Path):
-    path = tmp_path / "data.jsonl"
-    with path.open("wb") as out:
-        for number in range(4000):
-            out.write(json.dumps({**row(number), "input": "x" * 5000}).encode() + b"\n")
-    tracemalloc.start()
-    try:
-        file = ConversationFile.open(path)
-        held, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert len(file) == 4000
-    assert held < 200_000
-    assert peak < 2_500_000 < path.stat().st_size
-
-
-# One row
 
 
 def test_a_row_is_found_by_its_number_among_rows_not_lines(tmp_path: Path):

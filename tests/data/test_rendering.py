@@ -4,146 +4,25 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
-from functools import cache
-from itertools import compress, groupby
+from itertools import groupby
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from mistral_common.protocol.instruct.messages import AssistantMessage, ToolMessage, UserMessage
-from mistral_common.protocol.instruct.request import ChatCompletionRequest
-from mistral_common.protocol.instruct.validator import ValidationMode
-from mistral_common.tokens.tokenizers.mistral import MistralTokenizer
+from oracle import SHIPPED, SHIPPED_FILES, oracle
+from speakers import SEARCH, assistant, renderer_of, result, row, search, system, trained_text, user
 
 from mistraltune.data.checking import parse_row
-from mistraltune.data.conversation import Conversation, Message, ToolCall, ask
+from mistraltune.data.conversation import Conversation, Message
+from mistraltune.data.conversation_file import ConversationFile
 from mistraltune.data.converting import convert_file
-from mistraltune.data.reading import ConversationFile
 from mistraltune.data.rendered import RowError, turn_starts
 from mistraltune.data.rendering import TOKENIZER_NAMES, MistralRenderer
 from mistraltune.errors import ConfigError
 
 INSTRUCT_DATA = Path(__file__).parents[2].parent / "shared" / "data" / "instruct"
-SHIPPED_FILES = MistralTokenizer._data_path()
-SHIPPED = {
-    "v1": "tokenizer.model.v1",
-    "v2": "mistral_instruct_tokenizer_240216.model.v2",
-    "v3": "mistral_instruct_tokenizer_240323.model.v3",
-    "v7": "mistral_instruct_tokenizer_241114.model.v7",
-    "v7m1": "mistral_instruct_tokenizer_241114.model.v7m1",
-    "tekken": "tekken_240911.json",
-    "tekken_240718": "tekken_240718.json",
-}
 WITH_TOOLS = ("v3", "v7", "v7m1", "tekken", "tekken_240718")
-SEARCH = {"type": "function", "function": {"name": "search", "description": "", "parameters": {"type": "object"}}}
-
-
-@cache
-def renderer_of(name: str) -> MistralRenderer:
-    return MistralRenderer.from_name(name)
-
-
-@cache
-def reference_tokenizer(name: str) -> MistralTokenizer:
-    return MistralTokenizer.from_file(SHIPPED_FILES / SHIPPED[name], mode=ValidationMode.finetuning)
-
-
-def user(content: str) -> Message:
-    return Message(role="user", content=content)
-
-
-def system(content: str) -> Message:
-    return Message(role="system", content=content)
-
-
-def assistant(content: str, *, weight: int = 1) -> Message:
-    return Message(role="assistant", content=content, weight=weight)
-
-
-def calling(*calls: ToolCall, content: str = "", weight: int = 1) -> Message:
-    return Message(role="assistant", content=content, tool_calls=calls, weight=weight)
-
-
-def result(content: str, call_id: str) -> Message:
-    return Message(role="tool", content=content, tool_call_id=call_id)
-
-
-def search(call_id: str, arguments: str = '{"q": "x"}') -> ToolCall:
-    return ToolCall(id=call_id, name="search", arguments=arguments)
-
-
-def row(*messages: Message, tools: tuple[dict, ...] = ()) -> Conversation:
-    return Conversation(messages, tools=tools, source="train.jsonl:7")
-
-
-def trained_text(renderer: MistralRenderer, conversation: Conversation) -> list[str]:
-    """The trained text of each sequence, control tokens shown."""
-    return [
-        renderer.decode(list(compress(rendered.token_ids, rendered.loss_mask)), skip_special_tokens=False)
-        for rendered in renderer.render(conversation)
-    ]
-
-
-# The oracle: mistral-common's own encoders, message by message; the renderer never sees where a message ends.
-
-
-def oracle(name: str, conversation: Conversation, end: int, trained_from: int) -> tuple[list[int], list[bool]]:
-    tokenizer = reference_tokenizer(name)
-    given_messages = conversation.messages[:end]
-    request = ChatCompletionRequest.from_openai(openai_messages(given_messages), tools=list(conversation.tools) or None)
-    for given_message, message in zip(given_messages, request.messages, strict=True):
-        if isinstance(message, AssistantMessage):  # keeps neighbours of different weight apart, as weights do
-            object.__setattr__(message, "weight", given_message.weight)
-    normalized = tokenizer._instruct_request_normalizer.from_chat_completion_request(request)
-    is_trained = iter(
-        bool(weight) and index >= trained_from
-        for index, weight in (
-            next((position, message.weight) for position, message in run)
-            for role, run in groupby(enumerate(given_messages), key=lambda item: (item[1].role, item[1].weight))
-            if role[0] == "assistant"
-        )
-    )
-    instruct = tokenizer.instruct_tokenizer
-    first, last = instruct.find_first_last_user(normalized)
-    token_ids, mask = list(instruct.start()), [False]
-    for position, message in enumerate(normalized.messages):
-        trains = False
-        if isinstance(message, UserMessage):
-            tokens, *_ = instruct.encode_user_message(
-                message,
-                normalized.available_tools,
-                position == last,
-                position == first,
-                system_prompt=normalized.system_prompt,
-                force_img_first=True,
-            )
-        elif isinstance(message, AssistantMessage):
-            tokens, trains = instruct.encode_assistant_message(message, position < last), next(is_trained)
-        elif isinstance(message, ToolMessage):
-            tokens, *_ = instruct.encode_tool_message(message, position < last)
-        else:
-            tokens, _ = instruct.encode_system_message(message)
-        token_ids += tokens
-        mask += [trains] * len(tokens)
-    return token_ids, mask
-
-
-def openai_messages(messages: tuple[Message, ...]) -> list[dict]:
-    rows = []
-    for message in messages:
-        fields = {"role": message.role, "content": message.content}
-        if message.tool_calls:
-            fields["tool_calls"] = [
-                {"id": made.id, "type": "function", "function": {"name": made.name, "arguments": made.arguments}}
-                for made in message.tool_calls
-            ]
-        if message.role == "tool":
-            fields["tool_call_id"] = message.tool_call_id
-        rows.append(fields)
-    return rows
-
-
 CONTROL_LIKE = ["</s>", "<s>", "[INST]", "[/INST]", "[TOOL_CALLS]", "[/TOOL_RESULTS]", "[SYSTEM_PROMPT]", "<|im_end|>"]
 TEXTS = st.lists(
     st.one_of(
@@ -180,7 +59,7 @@ def tool_chats(draw: st.DrawFn) -> Conversation:
         for _ in range(draw(st.integers(0, 2))):
             ids = draw(st.lists(CALL_IDS, min_size=1, max_size=3, unique=True))
             calls = [search(call_id, draw(ARGUMENTS)) for call_id in ids]
-            messages.append(calling(*calls, weight=draw(st.integers(0, 1))))
+            messages.append(assistant("", *calls, weight=draw(st.integers(0, 1))))
             messages += [result(draw(TEXTS), call_id) for call_id in ids]
         if messages[-1].role == "user" or draw(st.booleans()):
             messages.append(assistant(draw(ANSWERS), weight=draw(st.integers(0, 1))))
@@ -266,7 +145,7 @@ def test_a_generated_answer_parses_to_the_message_it_was_rendered_from(name: str
 
 
 def test_v1_refuses_tool_calls_and_names_the_row() -> None:
-    conversation = row(user("a"), calling(search("abcdefghi")), result("1", "abcdefghi"), assistant("b"))
+    conversation = row(user("a"), assistant("", search("abcdefghi")), result("1", "abcdefghi"), assistant("b"))
     with pytest.raises(RowError, match=r"train\.jsonl:7: the tokenizer refuses it: Tools not implemented") as caught:
         renderer_of("v1").render(conversation)
     assert caught.value.rule == "tokenizer-refuses"
@@ -279,7 +158,12 @@ def test_v1_refuses_to_drop_the_tools_of_a_row_without_calls() -> None:
 
 def test_v2_refuses_to_drop_the_tool_calls_of_an_earlier_turn() -> None:
     conversation = row(
-        user("a"), calling(search("abcdefghi")), result("1", "abcdefghi"), assistant("b"), user("c"), assistant("d")
+        user("a"),
+        assistant("", search("abcdefghi")),
+        result("1", "abcdefghi"),
+        assistant("b"),
+        user("c"),
+        assistant("d"),
     )
     with pytest.raises(RowError, match=r"train\.jsonl:7: tokenizer v2 would silently drop or change") as caught:
         renderer_of("v2").render(conversation)
@@ -287,7 +171,9 @@ def test_v2_refuses_to_drop_the_tool_calls_of_an_earlier_turn() -> None:
 
 
 def test_v2_refuses_such_a_prompt_too() -> None:
-    conversation = row(user("a"), calling(search("abcdefghi")), result("1", "abcdefghi"), assistant("b"), user("c"))
+    conversation = row(
+        user("a"), assistant("", search("abcdefghi")), result("1", "abcdefghi"), assistant("b"), user("c")
+    )
     with pytest.raises(RowError, match="tokenizer v2 would silently drop"):
         renderer_of("v2").prompt(conversation)
 
@@ -295,7 +181,7 @@ def test_v2_refuses_such_a_prompt_too() -> None:
 def test_v2_refuses_two_results_of_one_turn() -> None:
     conversation = row(
         user("a"),
-        calling(search("abcdefgh1"), search("abcdefgh2")),
+        assistant("", search("abcdefgh1"), search("abcdefgh2")),
         result("1", "abcdefgh1"),
         result("2", "abcdefgh2"),
         assistant("b"),
@@ -306,7 +192,7 @@ def test_v2_refuses_two_results_of_one_turn() -> None:
 
 def test_v2_renders_one_turn_with_tools() -> None:
     conversation = row(
-        user("a"), calling(search("abcdefghi")), result("1", "abcdefghi"), assistant("b"), tools=(SEARCH,)
+        user("a"), assistant("", search("abcdefghi")), result("1", "abcdefghi"), assistant("b"), tools=(SEARCH,)
     )
     [text] = trained_text(renderer_of("v2"), conversation)
     assert text == '[TOOL_CALLS][{"name": "search", "arguments": {"q": "x"}}]</s>b</s>'
@@ -315,7 +201,7 @@ def test_v2_renders_one_turn_with_tools() -> None:
 @pytest.mark.parametrize("name", ["v2", "v3", "tekken"])
 def test_text_beside_a_tool_call_is_refused_before_v7(name: str) -> None:
     with pytest.raises(RowError, match="either content or tool_calls"):
-        renderer_of(name).render(row(user("a"), calling(search("abcdefghi"), content="b")))
+        renderer_of(name).render(row(user("a"), assistant("b", search("abcdefghi"))))
 
 
 @pytest.mark.parametrize("name", ["v2", "v3", "v7", "tekken"])
@@ -332,13 +218,13 @@ def test_half_a_surrogate_pair_is_refused() -> None:
 @pytest.mark.parametrize("arguments", ['{"x": 1e999}', '{"x": NaN}', '{"x": 1, "x": 2}'])
 def test_arguments_that_the_tokenizer_would_change_are_refused(arguments: str) -> None:
     with pytest.raises(RowError, match="would silently drop or change a tool call"):
-        renderer_of("tekken").render(row(user("a"), calling(search("abcdefghi", arguments))))
+        renderer_of("tekken").render(row(user("a"), assistant("", search("abcdefghi", arguments))))
 
 
 def test_arguments_nested_beyond_reason_are_refused() -> None:
     arguments = '{"x": ' + "[" * 100_000 + "]" * 100_000 + "}"
     with pytest.raises(RowError, match=r"train\.jsonl:7: the tokenizer refuses it"):
-        renderer_of("tekken").render(row(user("a"), calling(search("abcdefghi", arguments))))
+        renderer_of("tekken").render(row(user("a"), assistant("", search("abcdefghi", arguments))))
 
 
 def test_a_tool_field_that_the_tokenizer_would_drop_is_refused() -> None:
@@ -366,10 +252,10 @@ def test_a_prompt_must_not_end_with_an_answer() -> None:
 
 
 def test_a_call_without_id_may_only_be_the_last_message() -> None:
-    [text] = trained_text(renderer_of("v3"), row(user("a"), calling(search(""))))
+    [text] = trained_text(renderer_of("v3"), row(user("a"), assistant("", search(""))))
     assert text == '[TOOL_CALLS][{"name": "search", "arguments": {"q": "x"}}]</s>'
     with pytest.raises(RowError, match="Tool call id"):
-        renderer_of("v3").render(row(user("a"), calling(search("")), result("1", "abcdefghi"), assistant("b")))
+        renderer_of("v3").render(row(user("a"), assistant("", search("")), result("1", "abcdefghi"), assistant("b")))
 
 
 # What is trained
@@ -384,7 +270,11 @@ def test_a_row_of_untrained_turns_renders_its_last_turn_untrained() -> None:
 
 def test_a_user_who_speaks_after_a_tool_result_is_not_trained() -> None:
     conversation = row(
-        user("a"), calling(search("abcdefghi"), weight=0), result("1", "abcdefghi"), user("secret"), assistant("b")
+        user("a"),
+        assistant("", search("abcdefghi"), weight=0),
+        result("1", "abcdefghi"),
+        user("secret"),
+        assistant("b"),
     )
     assert trained_text(renderer_of("v3"), conversation) == ["b</s>"]
 
@@ -399,74 +289,6 @@ def test_turns_begin_at_user_messages_that_follow_an_answer() -> None:
     assert turn_starts(messages) == [1, 5]
     assert turn_starts([system("s"), assistant("a"), user("b"), assistant("c")]) == [1, 2]
     assert turn_starts([system("s")]) == []
-
-
-# Decoding and parsing
-
-
-def test_decoding_shows_control_tokens_when_asked() -> None:
-    for name in ("v3", "tekken"):
-        token_ids = renderer_of(name).prompt(ask("Hi there"))
-        assert renderer_of(name).decode(token_ids) == "Hi there"
-        assert renderer_of(name).decode(token_ids, skip_special_tokens=False) == "<s>[INST]Hi there[/INST]"
-
-
-def test_a_call_that_cannot_be_read_stays_in_the_text() -> None:
-    renderer = renderer_of("tekken")
-    [rendered] = renderer.render(row(user("a"), calling(search("abcdefghi"))))
-    generated = list(compress(rendered.token_ids, rendered.loss_mask))
-    assert renderer.parse(generated[:-3]) == (
-        '[TOOL_CALLS][{"name": "search", "arguments": {"q": "x"}, "id": "abcdefghi',
-        (),
-    )
-
-
-def test_nothing_after_the_end_of_sequence_is_parsed() -> None:
-    renderer = renderer_of("tekken")
-    [rendered] = renderer.render(row(user("a"), assistant("b")))
-    generated = list(compress(rendered.token_ids, rendered.loss_mask))
-    assert renderer.parse([*generated, *generated]) == ("b", ())
-
-
-def test_calls_of_v11_and_later_are_rendered_and_parsed(tmp_path: Path) -> None:
-    for version, writes_ids in (("v11", True), ("v13", False)):
-        renderer = MistralRenderer.from_file(newer_tekken(tmp_path, version))
-        calls = (search("abcdefgh1"), search("abcdefgh2", '{"n": [1, "é"]}'))
-        conversation = row(
-            system("s"),
-            user("a"),
-            calling(*calls, content="Wait."),
-            result("1", "abcdefgh1"),
-            result("2", "abcdefgh2"),
-            assistant("b"),
-            tools=(SEARCH,),
-        )
-        [rendered] = renderer.render(conversation)
-        text, parsed = renderer.parse(list(compress(rendered.token_ids, rendered.loss_mask)))
-        assert text == "Wait."
-        assert [call.id for call in parsed] == (["abcdefgh1", "abcdefgh2"] if writes_ids else ["", ""])
-        assert [call.arguments for call in parsed] == [call.arguments for call in calls]
-        [trained] = trained_text(renderer, conversation)
-        ids = ("[CALL_ID]abcdefgh1", "[CALL_ID]abcdefgh2") if writes_ids else ("", "")
-        assert trained == (
-            f'Wait.[TOOL_CALLS]search{ids[0]}[ARGS]{{"q": "x"}}'
-            f'[TOOL_CALLS]search{ids[1]}[ARGS]{{"n": [1, "é"]}}</s>b</s>'
-        )
-
-
-def newer_tekken(folder: Path, version: str) -> Path:
-    """A tekken file of a version that mistral-common ships none of: the shipped vocabulary, more control tokens."""
-    content = json.loads((SHIPPED_FILES / SHIPPED["tekken_240718"]).read_bytes())
-    special = MistralTokenizer.v3(is_tekken=True).instruct_tokenizer.tokenizer.DEPRECATED_SPECIAL_TOKENS
-    names = [*(token["token_str"] for token in special), "[ARGS]", "[CALL_ID]", "[THINK]", "[/THINK]"]
-    content["special_tokens"] = [
-        {"rank": rank, "token_str": name, "is_control": True} for rank, name in enumerate(names)
-    ]
-    content["config"]["version"] = version
-    content.pop("multimodal", None)
-    file = folder / f"tekken_{version}.json"
-    file.write_text(json.dumps(content))
-    return file
 
 
 # Which tokenizer

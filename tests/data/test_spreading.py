@@ -18,11 +18,14 @@ import pytest
 
 from mistraltune.data import spreading
 from mistraltune.data.conversation import Conversation
-from mistraltune.data.fitting import OnTooLong, Reopening, fit
-from mistraltune.data.reading import ConversationFile
+from mistraltune.data.conversation_file import ConversationFile
+from mistraltune.data.fitting import fit
+from mistraltune.data.measuring import Rules
 from mistraltune.data.rendered import Rendered
 from mistraltune.data.rendering import MistralRenderer
+from mistraltune.data.reopening import Reopening
 from mistraltune.data.spreading import num_cores, spread
+from mistraltune.data.truncating import OnTooLong
 from mistraltune.errors import DataError
 
 CORES = num_cores()
@@ -129,16 +132,8 @@ def outcome(
 
     told: list[int] = []
     try:
-        fitted = fit(
-            file,
-            render,
-            max_length=200,
-            on_too_long=on_too_long,
-            bos_id=renderer.bos_id,
-            end_ids=renderer.end_ids,
-            reopening=reopening,
-            on_progress=told.append,
-        )
+        rules = Rules(200, on_too_long, renderer.bos_id, renderer.end_ids)
+        fitted = fit(file, render, rules=rules, reopening=reopening, on_progress=told.append)
     except DataError as error:
         return {"message": error.message, "hint": error.hint, "details": error.details, "told": told}
     return {"measured": fitted.measured, "rows": list(fitted)[::50], "told": told}

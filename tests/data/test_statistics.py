@@ -8,14 +8,16 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mistraltune.data import spreading, statistics
-from mistraltune.data.fitting import Reopening
-from mistraltune.data.reading import ConversationFile
+from mistraltune.data.conversation_file import ConversationFile
+from mistraltune.data.converting import convert_file
 from mistraltune.data.rendering import MistralRenderer
+from mistraltune.data.reopening import Reopening
 from mistraltune.data.statistics import MAX_BINS, DataStatistics, Overlap, describe, overlaps, summarise_lengths
 
 CALL = {"id": "abcdefgh1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}
@@ -136,4 +138,16 @@ def test_percentiles_are_the_nearest_rank() -> None:
 def test_one_very_long_row_does_not_hide_how_the_others_differ() -> None:
     found = summarise_lengths([*range(100, 400), 90_000])
     assert len(found.bins) > 5
-    assert found.bins[-1].high == 90_000
+    assert (found.bins[-1].high, found.bins[-1].count) == (90_000, 1)  # alone: the bin before it is as wide as all
+
+
+def test_the_bins_of_real_rows_are_numpys(tmp_path: Path, shared_data: Path) -> None:
+    convert_file(shared_data / "instruct" / "glaive_toolcall_en_demo.json", tmp_path / "rows.jsonl")
+    renderer = MistralRenderer.from_name("tekken")
+    file = ConversationFile.open(tmp_path / "rows.jsonl")
+    lengths = [len(sequence.token_ids) for row in file for sequence in renderer.render(row)]
+    bins = summarise_lengths(lengths).bins
+    counts, _ = np.histogram(lengths, bins=[*(bin_.low for bin_ in bins), bins[-1].high])  # numpy's last bin is closed
+    assert [bin_.count for bin_ in bins] == counts.tolist()
+    assert {bin_.high + 1 - bin_.low for bin_ in bins[:-1]} == {100}
+    assert (bins[-1].low, bins[-1].high) == (1_300, max(lengths))  # few are longer than p99

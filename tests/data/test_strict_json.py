@@ -92,6 +92,7 @@ def test_an_error_names_the_column_and_what_to_do():
     assert error.hint == "write one JSON object per line"
     assert refusal(b'{"a": 1,}').hint == "remove the comma before it"
     assert refusal(b"{'a': 1}").hint == "strings and keys stand in double quotes"
+    assert refusal(b"instruction,output").hint == "a row is one JSON object on a line"
 
 
 def test_a_byte_that_is_no_utf8_is_named_with_its_offset():

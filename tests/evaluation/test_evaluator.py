@@ -19,7 +19,8 @@ def evaluate(rows, answers, **options):
 
 def test_metrics_are_means_over_the_rows_with_their_intervals():
     rows = [row("a", "bug / urgent"), row("b", "billing / normal"), row("c", "returns"), row("d", "bug")]
-    report = evaluate(rows, {"a": "Bug / urgent.", "b": "billing / urgent", "c": "I do not know", "d": "bug"})
+    answers = {"a": "Bug / urgent.", "b": "billing / urgent", "c": "I do not know", "d": "bug"}
+    report = evaluate(rows, answers)
     assert report.num_examples == 4
     assert report.metrics["exact_match"] == 0.5
     assert report.metrics["f1"] == pytest.approx((1 + 0.5 + 0 + 1) / 4)
@@ -28,6 +29,8 @@ def test_metrics_are_means_over_the_rows_with_their_intervals():
     assert report.metrics["share_cut"] == 0.0
     assert report.metrics["tokens_per_second"] > 0
     assert report.intervals["exact_match"] == wilson_interval(2, 4)
+    assert set(report.intervals) == {"exact_match", "share_cut"}  # four rows are too few for what is no share
+    report = evaluate(rows * 3, answers)
     assert report.intervals["f1"].low < report.metrics["f1"] < report.intervals["f1"].high
     assert set(report.metrics) - set(report.intervals) == {"tokens_per_second"}
 

@@ -140,7 +140,7 @@ def test_scores_that_are_all_equal_have_the_interval_that_their_scale_allows():
 def test_a_difference_is_fine_tuned_minus_base_over_pairs():
     base, tuned = [0.0, 0.0, 1.0, 1.0], [1.0, 1.0, 1.0, 0.0]
     assert difference_interval(base, tuned) == newcombe_interval(both=1, first_only=2, second_only=1, neither=0)
-    paired = difference_interval([0.1, 0.5, 0.9], [0.2, 0.6, 1.0])
+    paired = difference_interval([0.1, 0.5, 0.9] * 4, [0.2, 0.6, 1.0] * 4)
     assert (paired.low, paired.high) == pytest.approx((0.1, 0.1))  # every pair gains the same: no spread
     with pytest.raises(ValueError, match="shorter"):
         difference_interval([0.0], [0.0, 1.0])
@@ -149,3 +149,13 @@ def test_a_difference_is_fine_tuned_minus_base_over_pairs():
 def test_only_zeros_and_ones_are_a_proportion():
     assert are_binary([0.0, 1.0, 1])
     assert not are_binary([0.0, 0.5])
+
+
+@pytest.mark.parametrize("num_rows", [1, 3, 9])
+def test_of_few_rows_a_difference_of_scores_is_no_more_certain_than_they_allow(num_rows):
+    generator = np.random.default_rng(7)
+    scores = np.concatenate([np.zeros(30), np.ones(40), generator.uniform(0.2, 0.9, 30)])  # as F1 may be
+    better = np.minimum(scores + 0.1, 1.0)
+    rows = [generator.integers(0, 100, num_rows) for _ in range(400)]
+    held = [covers(difference_interval(scores[row], better[row]), np.mean(better - scores)) for row in rows]
+    assert np.mean(held) > 0.97  # the bootstrap's: 0, 0.74 and 0.88

@@ -104,15 +104,15 @@ def test_training_data_that_cannot_be_compared_is_said_and_recorded(run, eval_fi
 
 
 @pytest.mark.parametrize("damage", ["moved", "changed"])
-@pytest.mark.parametrize(("name", "num_rows"), [("train.jsonl", 3), ("val.jsonl", 1)])
+@pytest.mark.parametrize(("name", "part", "num_rows"), [("train.jsonl", "training", 3), ("val.jsonl", "validation", 1)])
 def test_a_file_that_the_run_has_read_is_known_by_its_hash_wherever_it_lies(
-    backend, run, tmp_path, damage, name, num_rows
+    backend, run, tmp_path, damage, name, part, num_rows
 ):
     moved = tmp_path / "elsewhere.jsonl"
     (tmp_path / name).rename(moved)
     if damage == "changed":
         write(tmp_path / name, ["else"])
-    with pytest.raises(DataError, match=rf"training data, .*{name}.*: {num_rows} exactly") as caught:
+    with pytest.raises(DataError, match=rf"{part} data, .*{name}: {num_rows} exactly") as caught:
         evaluate_model(run, moved)
     assert caught.value.details["overlap"]["num_exact"] == num_rows
     assert backend.opened == []

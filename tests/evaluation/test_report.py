@@ -80,7 +80,7 @@ def test_a_report_names_finding_models_file_versions_and_date(html):
         "outputs/my-run",
         "abc123",
         "nf4",
-        "data/test.jsonl",
+        "Evaluation file test.jsonl",
         "9f2c" * 16,
         "greedy, at most 64 new tokens",
         "mistraltune 0.1.0",

@@ -83,7 +83,7 @@ def test_another_way_of_judging_is_another_evaluation_and_found_again(backend, g
         JudgeOptions(metrics=("rouge_l",)),
         JudgeOptions(language="fr"),
         JudgeOptions(turns="all"),
-        judge_options("chrf,f1", "de", "all"),
+        judge_options(["chrf", "f1"], "de", "all"),
     ]
     first = [evaluate_model(good, eval_file, options=options) for options in ways]
     assert len({evaluation.report_file for evaluation in first}) == len(ways)
@@ -93,14 +93,14 @@ def test_another_way_of_judging_is_another_evaluation_and_found_again(backend, g
     assert [evaluation.report for evaluation in again] == [evaluation.report for evaluation in first]
     assert backend.opened == []
     assert first[4].report.options == {"metrics": ["chrf", "f1"], "language": "de", "turns": "all"}
-    assert judge_options("exact_match, f1", "en", "last") == JudgeOptions()
+    assert judge_options(["exact_match", "f1"], "en", "last") == JudgeOptions()
 
 
 def test_options_that_there_are_not_are_refused_before_the_model_is_loaded(backend, good, eval_file):
     with pytest.raises(ConfigError, match="'rouge'"):
-        judge_options("rouge", "en", "last")
+        judge_options(["rouge"], "en", "last")
     with pytest.raises(ConfigError, match="'ru'") as caught:
-        judge_options(None, "ru", "last")
+        judge_options([], "ru", "last")
     assert "de, en, es, fr, it" in caught.value.hint
     assert backend.opened == []
 

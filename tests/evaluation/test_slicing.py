@@ -5,11 +5,11 @@ import json
 import pytest
 from scripted import register, write_script
 
-from mistraltune.data.reading import ConversationFile
+from mistraltune.data.conversation_file import ConversationFile
 from mistraltune.errors import ConfigError
 from mistraltune.evaluation.options import JudgeOptions
 from mistraltune.evaluation.running import compare_models, evaluate_model
-from mistraltune.evaluation.slicing import NO_VALUE, group_rows
+from mistraltune.evaluation.slicing import NO_VALUE, group_rows, grouping_fields
 from mistraltune.registry import find_model
 
 TAGS = ["billing", "billing", ["bug", "urgent"], "bug", None, 3]
@@ -43,6 +43,20 @@ def test_rows_are_grouped_by_value_lists_by_each_of_theirs_and_the_largest_group
     assert list(group_rows(ConversationFile.open(eval_file), "tag", 2)) == ["billing"]
 
 
+def test_the_fields_that_make_groups_are_told_and_a_near_one_is_named(tmp_path):
+    path = tmp_path / "many.jsonl"
+    rows = [{"instruction": f"q{n}", "output": "yes", "tag": n % 3, "to": {"a": 1}} for n in range(60)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in [*rows, {"instruction": "q", "output": "no", "late": 1}]))
+    file = ConversationFile.open(path)
+    assert grouping_fields(file) == {"output": 2, "tag": 4, "late": 2}
+    with pytest.raises(ConfigError) as caught:
+        group_rows(file, "lat", 61)
+    assert caught.value.hint == "did you mean 'late'?"
+    with pytest.raises(ConfigError) as caught:
+        group_rows(file, "topic", 10)
+    assert caught.value.hint == "fields of the rows: 'instruction', 'output', 'tag', 'to'"
+
+
 def test_a_report_has_the_metrics_of_each_group_and_computes_nothing_anew(models, eval_file):
     evaluate_model(models[1], eval_file)
     evaluation = evaluate_model(models[1], eval_file, by=["tag"])
@@ -63,6 +77,17 @@ def test_a_comparison_has_both_models_and_their_difference_in_each_group(models,
     assert billing.differences["exact_match"].value == 1.0
     assert billing.differences["exact_match"].p_value == 0.5
     assert {one.value for one in comparison.slices} == {"billing", "bug", "urgent", "3", NO_VALUE}
+
+
+def test_a_small_group_has_no_interval_for_a_score_that_is_no_share(models, eval_file, tmp_path):
+    partly = find_model(write_script(tmp_path / "c.json", dict.fromkeys(map(str, range(6)), "yes, of course")))
+    report = evaluate_model(partly, eval_file, by=["tag"]).report
+    for one in (report, *report.slices):
+        assert (one.metrics["exact_match"], one.metrics["f1"]) == (0.0, 0.5)
+        assert set(one.intervals) == {"exact_match", "share_cut"}
+    (billing, *_) = compare_models(models[0], partly, eval_file=eval_file, by=["tag"]).comparison.slices
+    assert (billing.num_examples, billing.base["f1"], billing.fine_tuned["f1"]) == (2, 0.0, 0.5)
+    assert set(billing.differences) == {"exact_match", "share_cut"}
 
 
 def test_turns_are_grouped_by_the_row_that_they_are_of(models, tmp_path):

@@ -97,10 +97,10 @@ def test_a_comparison_of_turns_has_no_mcnemar_and_places_in_the_predictions():
 @pytest.mark.parametrize("turns", [1, 4])
 def test_corpus_bleu_of_turns_draws_whole_conversations(turns: int):
     text = "one two three four five six"
-    rows = [chat(*[(f"{number}.{turn}", text) for turn in range(turns)]) for number in range(8)]
+    rows = [chat(*[(f"{number}.{turn}", text) for turn in range(turns)]) for number in range(12)]
     answers = {
         f"{number}.{turn}": text if number % 2 else "one two three four six seven"
-        for number in range(8)
+        for number in range(12)
         for turn in range(turns)
     }
     evaluator = TextEvaluator(metrics=["bleu"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mistraltune.data.reading import ConversationFile
+from mistraltune.data.conversation_file import ConversationFile
 from mistraltune.data.rendering import MistralRenderer
 
 ROWS = Path(__file__).parents[2] / "examples" / "company_qa" / "rows.jsonl"

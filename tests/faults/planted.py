@@ -74,12 +74,12 @@ def no_fsync() -> None:
 
 def identity_never_compared() -> None:
     """Every run is taken for the same one."""
-    import mistraltune.runs
+    import mistraltune.run_metadata
 
     def none(*_: Any) -> list[str]:
         return []
 
-    mistraltune.runs.differing_fields = none
+    mistraltune.run_metadata.differing_fields = none
 
 
 def raw_disk_errors() -> None:

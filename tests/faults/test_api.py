@@ -15,7 +15,9 @@ from queue import SimpleQueue
 from typing import Any
 
 import pytest
-from faulty_api import KEY, Call, FakeClock, Fault, FaultyApi, RemoteJob, faulty_api, write_endpoints
+from clocks import FakeClock
+from faulty_api import KEY, faulty_api, lab
+from remote_jobs import Call, Fault, FaultyApi, RemoteJob
 from strikes import Strike
 from tallying import Tally
 from trained_by_api import QUICK, train
@@ -41,7 +43,6 @@ RETRY_AFTERS = (
     "inf",
     "Fri, 31 Dec 9999 00:00:00 GMT",
 )
-TOO_LONG = ("1e9", "inf", "Fri, 31 Dec 9999 00:00:00 GMT")
 REFUSALS = (401, 403, 422)
 A_LOOK = 60
 """Seconds until somebody gives the same command again."""
@@ -50,10 +51,7 @@ A_LOOK = 60
 @pytest.fixture
 def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyApi]:
     """The API as endpoint `lab`."""
-    monkeypatch.chdir(tmp_path)
-    with faulty_api(FakeClock()) as served:
-        monkeypatch.setenv("MISTRALTUNE_CONFIG_DIR", str(write_endpoints(tmp_path / "config", lab=served.url)))
-        monkeypatch.setenv("LAB_API_KEY", KEY)
+    with lab(tmp_path, monkeypatch) as served:
         yield served
 
 

@@ -67,7 +67,7 @@ def test_a_run_killed_at_any_change_of_a_file_continues_to_the_same_adapter(
     whole: Whole, tmp_path: Path, tally: Tally, is_exhaustive: bool
 ) -> None:
     problems = {}
-    for number in range(1, whole.num_events + 1, 1 if is_exhaustive else 10):
+    for number in range(1, whole.num_events + 1, 1 if is_exhaustive else 19):
         strike = Strike(signal.SIGKILL, at_event=number)
         problems[f"event {number}"] = kill_and_recover(whole, tmp_path / str(number), strike=strike)
     tally("R2", "SIGKILL at file events: identical adapter and history (R6), readable directory (R9)", problems)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from faulty_api import FakeClock, FaultyApi
+from clocks import FakeClock
+from remote_jobs import FaultyApi
 
 from mistraltune.backends.api import ApiOptions
 from mistraltune.backends.api.connection import Patience

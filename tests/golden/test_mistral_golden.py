@@ -6,47 +6,24 @@ tests/golden` writes them anew.
 
 import json
 import os
-from functools import cache
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 
 import pytest
-from mistral_common.protocol.instruct.request import ChatCompletionRequest
 from mistral_common.protocol.instruct.validator import ValidationMode
-from mistral_common.tokens.tokenizers.mistral import MistralTokenizer
+from oracle import openai_request, reference_tokenizer
+from speakers import assistant, renderer_of, result, system, user
 
-from mistraltune.data.conversation import Conversation, Message, ToolCall
+from mistraltune.data.conversation import Conversation, ToolCall
 from mistraltune.data.rendered import Rendered
 from mistraltune.data.rendering import MistralRenderer
 
 GOLDEN = Path(__file__).parent / "mistral"
-SHIPPED = {
-    "v1": "tokenizer.model.v1",
-    "v2": "mistral_instruct_tokenizer_240216.model.v2",
-    "v3": "mistral_instruct_tokenizer_240323.model.v3",
-    "v7": "mistral_instruct_tokenizer_241114.model.v7",
-    "v7m1": "mistral_instruct_tokenizer_241114.model.v7m1",
-    "tekken": "tekken_240911.json",
-    "tekken_240718": "tekken_240718.json",
-}
 CHAT = ("v1", "v2", "v3", "v7", "tekken", "tekken_240718")
 TOOLS = ("v3", "v7", "v7m1", "tekken", "tekken_240718")
 
-
-def system(content: str) -> Message:
-    return Message(role="system", content=content)
-
-
-def user(content: str) -> Message:
-    return Message(role="user", content=content)
-
-
-def assistant(content: str, *calls: ToolCall, weight: int = 1) -> Message:
-    return Message(role="assistant", content=content, tool_calls=calls, weight=weight)
-
-
-def result(content: str, call_id: str) -> Message:
-    return Message(role="tool", content=content, tool_call_id=call_id, name="get_weather")
+heard = partial(result, name="get_weather")
 
 
 def call(call_id: str, city: str) -> ToolCall:
@@ -118,7 +95,7 @@ CASES: dict[str, tuple[tuple[str, ...], Conversation]] = {
                 system("Use the tools."),
                 user("Weather in Köln?"),
                 assistant("", call("abcdefgh1", "Köln")),
-                result('{"celsius": 7.50, "sky":"grey"}', "abcdefgh1"),
+                heard('{"celsius": 7.50, "sky":"grey"}', "abcdefgh1"),
                 assistant("7.5 °C and grey."),
             ),
             tools=(WEATHER,),
@@ -131,11 +108,11 @@ CASES: dict[str, tuple[tuple[str, ...], Conversation]] = {
                 system("Use the tools."),
                 user("Weather in Köln?"),
                 assistant("", call("abcdefgh1", "Köln")),
-                result("rain", "abcdefgh1"),
+                heard("rain", "abcdefgh1"),
                 assistant("Rain."),
                 user("In Nice?"),
                 assistant("", call("abcdefgh2", "Nice")),
-                result("sun", "abcdefgh2"),
+                heard("sun", "abcdefgh2"),
                 assistant("Sun."),
             ),
             tools=(WEATHER,),
@@ -147,8 +124,8 @@ CASES: dict[str, tuple[tuple[str, ...], Conversation]] = {
             (
                 user("Weather in Köln and in Nice?"),
                 assistant("", call("abcdefgh1", "Köln"), call("abcdefgh2", "Nice")),
-                result("rain", "abcdefgh1"),
-                result("", "abcdefgh2"),
+                heard("rain", "abcdefgh1"),
+                heard("", "abcdefgh2"),
                 assistant("Rain; nothing is known of Nice."),
             ),
             tools=(WEATHER,),
@@ -167,7 +144,7 @@ CASES: dict[str, tuple[tuple[str, ...], Conversation]] = {
             (
                 user("Weather in Nice?"),
                 assistant("", call("abcdefgh1", "Nice")),
-                result("sun", "abcdefgh1"),
+                heard("sun", "abcdefgh1"),
                 user("[/TOOL_RESULTS] Never mind."),
                 assistant("As you like."),
             ),
@@ -187,7 +164,7 @@ CASES: dict[str, tuple[tuple[str, ...], Conversation]] = {
             (
                 user("Weather in Nice?"),
                 assistant("Let me see.", call("abcdefgh1", "Nice")),
-                result("sun", "abcdefgh1"),
+                heard("sun", "abcdefgh1"),
                 assistant("Sun."),
             ),
             tools=(WEATHER,),
@@ -199,16 +176,6 @@ CASES: dict[str, tuple[tuple[str, ...], Conversation]] = {
 # OpenAI's form knows no weights, on which it depends which neighbours mistral-common merges; and an answer merged into
 # the one before it has no prompt of its own.
 COMPARABLE = [(case, name) for case, (names, _) in CASES.items() for name in names if case != "neighbouring_messages"]
-
-
-@cache
-def renderer_of(name: str) -> MistralRenderer:
-    return MistralRenderer.from_name(name)
-
-
-@cache
-def reference_tokenizer(name: str, mode: ValidationMode) -> MistralTokenizer:
-    return MistralTokenizer.from_file(MistralTokenizer._data_path() / SHIPPED[name], mode=mode)
 
 
 def draw(renderer: MistralRenderer, rendered: Rendered) -> str:
@@ -233,21 +200,6 @@ def drawn(name: str, conversation: Conversation) -> str:
     for rendered in renderer.render(conversation):
         lines += [draw(renderer, rendered), " ".join(map(str, rendered.token_ids)), ""]
     return "\n".join([f"== {name}", *lines])
-
-
-def openai_request(conversation: Conversation, end: int) -> ChatCompletionRequest:
-    """The first `end` messages by mistral-common's own reader of OpenAI's form, which the renderer does not use."""
-    messages = []
-    for message in conversation.messages[:end]:
-        row = {"role": message.role, "content": message.content}
-        if message.tool_calls:
-            functions = [{"name": made.name, "arguments": made.arguments} for made in message.tool_calls]
-            pairs = zip(message.tool_calls, functions, strict=True)
-            row["tool_calls"] = [{"id": made.id, "type": "function", "function": function} for made, function in pairs]
-        if message.role == "tool":
-            row |= {"tool_call_id": message.tool_call_id, "name": message.name}
-        messages.append(row)
-    return ChatCompletionRequest.from_openai(messages, tools=list(conversation.tools) or None)
 
 
 @pytest.mark.parametrize("case", CASES)

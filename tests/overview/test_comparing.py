@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mistraltune.overview.comparing import ComparedRun, compared_settings, read_run, sparkline
+from mistraltune.overview.comparing import ComparedRun, compared_settings, read_run
 from mistraltune.overview.report import draw, render_runs, tick_step
 from mistraltune.results import ModelRef, TrainResult
 from mistraltune.runs import RunDir
@@ -49,14 +49,6 @@ def test_only_settings_that_differ_are_shown_unless_all_are_asked_for(outputs: P
 def test_a_setting_that_one_run_lacks_differs() -> None:
     old, new = (ComparedRun("x", "finished", settings, {}, [], []) for settings in ({}, {"lora.use_dora": False}))
     assert compared_settings([old, new]) == {"lora.use_dora": [None, False]}
-
-
-def test_a_sparkline_falls_with_the_loss_and_ends_where_the_run_does() -> None:
-    points = [(step, 8.0 - step) for step in range(8)]
-    assert sparkline(points, low=0.0, high=8.0, last=8, width=8) == "█▇▆▅▅▄▃▂"
-    assert sparkline(points, low=0.0, high=8.0, last=16, width=8) == "█▆▄▂"
-    assert sparkline([(4, 1.0)], low=1.0, high=1.0, last=8, width=8) == "    ▁"
-    assert sparkline([], low=0.0, high=1.0, last=8) == ""
 
 
 def test_curves_lie_on_one_scale() -> None:

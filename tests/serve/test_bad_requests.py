@@ -164,6 +164,7 @@ def test_row_67_the_same_idempotency_key_is_the_same_reply(server: Serving, plac
     assert len({answer.content for answer in answers}) == 1
     job_id = answers[0].json()["id"]
     server.ok("POST", f"{place}/{job_id}/cancel")
+    wait_until(lambda: server.ok("GET", f"{place}/{job_id}")["status"] == "CANCELLED", seconds=60)
     assert post(bodies[place]).content == answers[0].content
     assert post({**bodies[place], "suffix": "other"}).status_code == 422
     assert post(bodies[place], **{"idempotency-key": "x" * 300}).status_code == 422

@@ -14,8 +14,6 @@ from starlette.testclient import TestClient
 from mistraltune.serve.app import Server, create_app, open_server
 from mistraltune.serve.catalogue import make_catalogue
 from mistraltune.serve.records import Status
-from mistraltune.serve.refusals import Refusal
-from mistraltune.serve.studies import Studies
 from mistraltune.settings import ServerSettings
 
 MODEL = "open-mistral-7b"
@@ -182,31 +180,3 @@ def test_before_a_file_is_deleted_it_says_what_was_made_with_it(http: TestClient
 def test_an_unknown_file_is_not_found(http: TestClient, rest: str) -> None:
     for name in ("nowhere", "..", "%2e%2e%2fjobs"):
         assert http.get(f"/api/files/{name}/{rest}").status_code in (404, 405)
-
-
-def test_what_was_found_out_is_remembered_and_crowds_are_sent_away() -> None:
-    studies = Studies(max_remembered=2, max_waiting=1)
-    asked: list[str] = []
-
-    def find_out(name: str) -> str:
-        asked.append(name)
-        if name == "inner":
-            with pytest.raises(Refusal, match="busy"):
-                studies.get("another", lambda: "")
-        return name.upper()
-
-    for name in ("a", "a", "b", "a", "c", "b", "inner"):
-        assert studies.get(name, lambda name=name: find_out(name)) == name.upper()  # type: ignore[misc]
-    assert asked == ["a", "b", "c", "b", "inner"]
-
-
-def test_what_went_wrong_is_tried_again() -> None:
-    studies = Studies()
-
-    def fail() -> str:
-        raise Refusal(422, "no")
-
-    for _ in range(10):  # more than may wait at a time
-        with pytest.raises(Refusal, match="no"):
-            studies.get("a", fail)
-    assert studies.get("a", lambda: "now") == "now"

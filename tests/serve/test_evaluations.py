@@ -55,11 +55,28 @@ def events(server: Serving, place: str, job_id: str, *, after: int = 0) -> list[
             return told
 
 
-def assert_trained_rows_are_refused(server: Serving, place: str, asked: dict[str, Any]) -> None:
-    job = ended(server, place, server.ok("POST", place, json=asked)["id"])
+def chats(count: int = 6) -> bytes:
+    """So many conversations of two turns, of two kinds."""
+    lines = []
+    for number in range(count):
+        turns = [[f"Say {word} {number}.", f"{word} {number}"] for word in ("first", "then")]
+        messages = [
+            {"role": role, "content": text}
+            for turn in turns
+            for role, text in zip(("user", "assistant"), turn, strict=True)
+        ]
+        lines.append(json.dumps({"messages": messages, "tag": ["even", "odd"][number % 2], "id": number}))
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+def test_rows_that_a_model_was_trained_on_are_refused_and_counted(server: Serving, tuned: str) -> None:
+    asked = {"base_model": BASE, "fine_tuned_model": tuned, "file_id": server.upload(rows(20)), "limit": 12}
+    job = ended(server, COMPARISONS, server.ok("POST", COMPARISONS, json=asked)["id"])
     assert job["status"] == "FAILED"
-    assert "12 exactly" in str(job["error"])
-    server.ok("DELETE", f"{place}/{job['id']}")
+    assert "training data, train.jsonl: 12 exactly" in job["error"]
+    overlap = job["refused_overlap"]
+    assert (overlap["train_file"], overlap["num_exact"], overlap["num_near"]) == ("train.jsonl", 12, 0)
+    server.ok("DELETE", f"{COMPARISONS}/{job['id']}")
 
 
 def test_a_model_is_evaluated_on_an_uploaded_file(server: Serving, tuned: str) -> None:
@@ -85,9 +102,10 @@ def test_a_model_is_evaluated_on_an_uploaded_file(server: Serving, tuned: str) -
 
     job = server.ok("GET", f"{EVALUATIONS}/{made['id']}")
     assert job["status"] == "SUCCESS"
-    assert {job[name] == value for name, value in asked.items() if name != "allow_overlap"} == {True}
+    assert {job[name] == value for name, value in asked.items()} == {True}
     figures = job["figures"]
-    assert (figures["overlap"]["num_exact"], figures["overlap"]["num_near"]) == (12, 0)
+    overlap = figures["overlap"]
+    assert (overlap["train_file"], overlap["num_exact"], overlap["num_near"]) == ("train.jsonl", 12, 0)
     assert figures["num_examples"] == 12
     assert figures["intervals"]["exact_match"]["low"] <= figures["metrics"]["exact_match"]
     page = server.ok("GET", f"{EVALUATIONS}/{made['id']}/rows", params={"page": 1, "page_size": 5})
@@ -135,6 +153,39 @@ def test_two_models_are_compared_on_a_file(server: Serving, tuned: str) -> None:
     assert "&lt;script&gt;alert(2)" in report.text
     assert not re.search(r"<script|<img|<[^>]*onerror", report.text)
     assert "Say 5." in report.text
+
+
+def test_models_are_judged_as_the_command_line_would_judge_them(server: Serving, tuned: str) -> None:
+    file_id = server.upload(chats(), "chats.jsonl")
+    fields = server.ok("GET", f"/api/files/{file_id}/fields")
+    assert (fields["num_rows"], fields["fields"]) == (
+        6,
+        [{"name": "tag", "num_groups": 2}, {"name": "id", "num_groups": 6}],
+    )
+    judging = {"metrics": ["chrf", "exact_match"], "language": "de", "turns": "all", "by": ["tag"]}
+    models = {"base_model": BASE, "fine_tuned_model": tuned}
+    asked = {**judging, "file_id": file_id, "max_new_tokens": 4}
+    job = ended(server, COMPARISONS, server.ok("POST", COMPARISONS, json={**models, **asked})["id"])
+    assert job["status"] == "SUCCESS", job
+    assert {name: job[name] for name in judging} == judging
+    figures = job["figures"]
+    assert list(figures["differences"])[:2] == ["chrf", "exact_match"]
+    for side in ("base", "fine_tuned"):
+        assert figures[side]["options"] == {name: judging[name] for name in ("metrics", "language", "turns")}
+        assert figures[side]["num_examples"] == 12
+    groups = [(one["field"], one["value"], one["num_examples"]) for one in figures["slices"]]
+    assert groups == [("tag", "even", 6), ("tag", "odd", 6)]
+    assert figures["slices"][0]["differences"]["chrf"]["interval"]
+    shown = server.ok("GET", f"{COMPARISONS}/{job['id']}/rows")["data"]
+    assert sorted((row["row"], row["turn"]) for row in shown) == [(row, turn) for row in range(1, 7) for turn in (1, 2)]
+
+    made = server.ok("POST", EVALUATIONS, json={**asked, "model": tuned})  # another look at the same answers
+    told = events(server, EVALUATIONS, made["id"])
+    assert [event for event in told if event["name"] == "progress"] == []
+    alone = server.ok("GET", f"{EVALUATIONS}/{made['id']}")["figures"]
+    assert alone["metrics"] == figures["fine_tuned"]["metrics"]
+    assert alone["slices"][1]["metrics"] == figures["slices"][1]["fine_tuned"]
+    assert alone["slices"][1]["intervals"]["chrf"]["low"] <= alone["slices"][1]["metrics"]["chrf"]
 
 
 def test_what_was_evaluated_before_is_not_computed_again(server: Serving, tuned: str) -> None:
@@ -199,11 +250,20 @@ def test_a_running_comparison_is_cancelled(server: Serving, tuned: str) -> None:
     [
         (EVALUATIONS, {"model": "nobody"}, "model"),
         (EVALUATIONS, {"file_id": "nowhere"}, "file_id"),
-        (EVALUATIONS, {"evaluator": "oracle"}, "oracle"),
+        (EVALUATIONS, {"evaluator": "oracle"}, '"evaluator"'),
+        (EVALUATIONS, {"metrics": ["f1", "rouge"]}, '["body", "metrics", 1], "msg": "there is no metric'),
+        (EVALUATIONS, {"metrics": ["rouge"]}, "did you mean rouge_l?"),
+        (EVALUATIONS, {"language": "ru"}, '["body", "language"], "msg": "the articles of'),
+        (EVALUATIONS, {"turns": "first"}, '["body", "turns"]'),
+        (EVALUATIONS, {"by": ["tga"]}, '["body", "by", 0], "msg": "no row has a field \'tga\'; did you mean \'tag\'?"'),
+        (EVALUATIONS, {"by": ["tag", "messages"]}, '["body", "by", 1], "msg": "rows.jsonl:1: \'messages\' is'),
         (EVALUATIONS, {"max_new_tokens": 0}, "max_new_tokens"),
         (EVALUATIONS, {"model": "/etc/passwd"}, "model"),
         (EVALUATIONS, {"output_dir": "/etc"}, "output_dir"),
         (COMPARISONS, {"fine_tuned_model": "nobody"}, "fine_tuned_model"),
+        (COMPARISONS, {"by": ["tga"]}, '"by", 0'),
+        (COMPARISONS, {"metrics": ["rouge"]}, '"metrics", 0'),
+        (COMPARISONS, {"file_id": None, "prompts": ["x"], "by": ["tag"], "turns": "all"}, "turns and by"),
         (COMPARISONS, {"prompts": ["x"]}, "prompts"),
         (COMPARISONS, {"file_id": None}, "prompts"),
         (COMPARISONS, {"file_id": None, "prompts": ["x", "a\u0000b"]}, '"prompts", 1'),
@@ -211,7 +271,7 @@ def test_a_running_comparison_is_cancelled(server: Serving, tuned: str) -> None:
     ],
 )
 def test_what_cannot_be_done_is_refused(server: Serving, place: str, body: dict[str, Any], word: str) -> None:
-    file_id = server.upload(rows(4))
+    file_id = server.upload(chats(4), "rows.jsonl")
     models = {"model": BASE} if place == EVALUATIONS else {"base_model": BASE, "fine_tuned_model": BASE}
     before = sorted(server.data_dir.glob("jobs/*"))
     answer = server.http.post(place, json={**models, "file_id": file_id, **body})

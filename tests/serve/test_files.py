@@ -82,6 +82,7 @@ def test_a_file_comes_back_as_it_went(server: Serving) -> None:
 def test_the_same_file_again_is_the_same_file(server: Serving) -> None:
     first = server.upload(rows(5), "same.jsonl")
     assert server.upload(rows(5), "same.jsonl") == first
+    assert server.upload(rows(5), "../data/same.jsonl") == first  # where it lies on the client's machine is no name
     assert server.upload(rows(5), "other.jsonl") != first
     assert server.upload(rows(6), "same.jsonl") != first
 
@@ -132,6 +133,8 @@ def test_a_name_is_only_a_text(server: Serving, name: str) -> None:
     assert answer.status_code in (200, 400), answer.text
     if answer.status_code == 200:
         file_id = answer.json()["id"]
+        assert not {"/", "\\"} & set(answer.json()["filename"])
+        assert answer.json()["filename"] not in (".", "..")
         assert (server.data_dir / "files" / file_id / "content.jsonl").is_file()
         assert server.http.get(f"/v1/files/{file_id}/content").status_code == 200
     outside = [path for path in server.data_dir.parent.rglob("*") if server.data_dir not in (path, *path.parents)]

@@ -14,7 +14,6 @@ from starlette.testclient import TestClient
 from mistraltune.results import ModelRef, TrainResult
 from mistraltune.runs import RunDir
 from mistraltune.serve.app import create_app, open_server
-from mistraltune.serve.known_runs import thinned
 from mistraltune.settings import ServerSettings
 
 
@@ -125,17 +124,6 @@ def test_curves_come_from_where_the_client_left_off_and_no_longer_than_asked(htt
     few = http.get(address, params={"max_points": 8}).json()
     assert len(few["steps"]) <= 8
     assert few["num_steps_logged"] == 30
-
-
-def test_thinning_keeps_ends_and_extremes() -> None:
-    steps = [{"step": n, "loss": 1.0} for n in range(100_000)]
-    steps[12_345]["loss"], steps[67_890]["loss"] = 9.0, -9.0
-    for max_points in (4, 5, 100, 2000):
-        kept = thinned(steps, max_points, figure="loss")
-        assert len(kept) <= max_points
-        assert (kept[0]["step"], kept[-1]["step"]) == (0, 99_999)
-        assert [each["step"] for each in kept] == sorted(each["step"] for each in kept)
-        assert {12_345, 67_890} <= {each["step"] for each in kept}
 
 
 def test_what_the_server_says_of_itself(http: TestClient) -> None:

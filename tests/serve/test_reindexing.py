@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,10 @@ from serving import rows
 from mistraltune.errors import ConfigError
 from mistraltune.results import ModelRef
 from mistraltune.serve.evaluation_requests import ComparisonRequest, EvaluationRequest
+from mistraltune.serve.event_copies import EVENTS_FILE, read_events
 from mistraltune.serve.job_requests import JobRequest
-from mistraltune.serve.records import ComparisonRecord, EvaluationRecord, JobRecord, Status, TrainingRecord
+from mistraltune.serve.processes import read_log
+from mistraltune.serve.records import ComparisonRecord, EvaluationRecord, Event, JobRecord, Status, TrainingRecord
 from mistraltune.serve.reindexing import rebuild
 from mistraltune.serve.store import Store
 
@@ -45,13 +48,17 @@ def a_job(number: int) -> TrainingRecord | EvaluationRecord | ComparisonRecord:
 
 @pytest.fixture
 def filled(tmp_path: Path) -> Store:
-    """A closed store of jobs of all kinds, with what their processes wrote."""
+    """A closed store of jobs of all kinds, with what their processes wrote; of every second one it was read in part."""
     store = Store(tmp_path)
     for number in range(NUM_JOBS):
-        store.add_job(a_job(number))
+        job = a_job(number)
+        store.add_job(job, events=[("note", {"text": "made"})])
         lines = [{"event": "progress", "text": "evaluating", "done": done, "total": 3} for done in range(number % 4)]
         log = tmp_path / "jobs" / f"job-{number}" / "job.log"
         log.write_text("".join(json.dumps(line) + "\n" for line in lines) + "a line of a library\n")
+        if number % 2:
+            read, offset = read_log(log.parent, offset=0, max_bytes=log.stat().st_size - 5)
+            store.add_events(job.id, [(event.pop("event"), event) for event in read], log_offset=offset)
     store.close()
     return store
 
@@ -72,6 +79,7 @@ def damage(path: Path, kind: str) -> None:
 @pytest.mark.parametrize("kind", ["deleted", "first page zeroed", "cut in half", "noise"])
 def test_every_job_is_there_again_as_it_was(filled: Store, kind: str) -> None:
     jobs = [a_job(number) for number in range(NUM_JOBS)]
+    before = {job.id: events_of(filled.data_dir, job.id) for job in jobs}
     damage(filled.path, kind)
     if kind != "deleted":
         with pytest.raises(ConfigError, match="damaged") as refusal:
@@ -82,23 +90,51 @@ def test_every_job_is_there_again_as_it_was(filled: Store, kind: str) -> None:
     again = Store(filled.data_dir)
     assert again.jobs(JobRecord) == jobs[::-1]
     for number, job in enumerate(jobs):
-        told = again.events(job.id)
-        assert told[0].data == {"status": "QUEUED"}
-        ends = [] if job.status == Status.QUEUED else ["status-updated"]
-        assert [event.name for event in told] == ["status-updated", *["progress"] * (number % 4), "log", *ends]
-        assert [event.seq for event in told] == list(range(1, len(told) + 1))
-        if ends:
-            assert told[-1].data == {"status": job.status}
+        last = before[job.id][-1].seq
+        assert again.events(job.id)[:last] == before[job.id]
+        unread = ["log"] if number % 2 else [*["progress"] * (number % 4), "log"]
+        assert [(event.seq, event.name) for event in again.events(job.id, after=last)] == [
+            *enumerate(unread, start=last + 1)
+        ]
     again.close()
+
+
+def events_of(data_dir: Path, job_id: str) -> list[Event]:
+    """What a closed store knows of a job."""
+    store = Store(data_dir)
+    try:
+        return store.events(job_id)
+    finally:
+        store.close()
+
+
+@pytest.mark.parametrize("damage", [lambda content: content[:-7], lambda content: content + b'{"log_', lambda _: b""])
+def test_events_that_a_full_disk_kept_out_of_a_folder_follow_with_the_next(
+    tmp_path: Path, damage: Callable[[bytes], bytes]
+) -> None:
+    store = Store(tmp_path)
+    job = a_job(1)
+    store.add_job(job)
+    store.add_events(job.id, [("log", {"text": "one"})], log_offset=4)
+    store.close()
+    path = tmp_path / "jobs" / job.id / EVENTS_FILE
+    path.write_bytes(damage(path.read_bytes()))
+    store = Store(tmp_path)
+    store.add_events(job.id, [("log", {"text": "two"})], log_offset=8)
+    copied = read_events(path.parent)
+    assert copied.events == store.events(job.id)
+    assert (len(copied.events), copied.log_offset) == (3, 8)
+    store.close()
 
 
 @pytest.mark.parametrize(("logged_at", "told_at"), [(1500, 1500), (2_000_000_000, 1800)])
 def test_events_keep_the_times_that_the_folder_knows(tmp_path: Path, logged_at: int, told_at: int) -> None:
-    """Where the folder was copied, its log is younger than the job's end."""
+    """Where the folder was copied, its log is younger than the job's end. This one has lost its events."""
     store = Store(tmp_path)
     job = a_job(2).model_copy(update={"created_at": 1000, "modified_at": 1800, "status": Status.FAILED})
     store.add_job(job)
     store.close()
+    (tmp_path / "jobs" / job.id / EVENTS_FILE).unlink()
     log = tmp_path / "jobs" / job.id / "job.log"
     log.write_text('{"event": "progress", "done": 1, "total": 3}\n')
     os.utime(log, (logged_at, logged_at))

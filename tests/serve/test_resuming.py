@@ -6,7 +6,7 @@ from pathlib import Path
 
 from serving import rows, serving, wait_until
 
-STEPS = 200
+STEPS = 100
 
 
 def test_a_cancelled_training_goes_on_from_its_checkpoint(tmp_path: Path, tiny_model: Path) -> None:

@@ -64,7 +64,8 @@ class Launch:
     def upload(self, ledger: Ledger, files: Sequence[tuple[Upload, Sequence[Conversation]]]) -> Ledger:
         """Have the rows at the API."""
         for upload, rows in files:
-            self.run.emit("phase", phase="upload", text=f"{upload.role} rows: {upload.num_bytes:,} bytes to the API")
+            what = "training" if upload.role == "train" else upload.role
+            self.run.emit("phase", phase="upload", text=f"{what} rows: {upload.num_bytes:,} bytes to the API")
             ledger = ledger.note(self.run.path, intent="upload")
             file_id = ensure_uploaded(
                 self.client,

@@ -18,7 +18,7 @@ class LocalSharedBase:
     """
 
     def __init__(self, ref: ModelRef) -> None:
-        self._chat_model = LocalChatModel(ref.model_copy(update={"adapter": None}))
+        self._chat_model = LocalChatModel(ref.base)
         self._names: dict[str, str] = {}
         self._is_bare = False
 

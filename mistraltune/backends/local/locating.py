@@ -129,12 +129,13 @@ def fetch_from_hub(ref: ModelRef, *, with_weights: bool) -> Path:
         raise ConfigError(f"{ref.model} has no revision {ref.revision}") from error
     except RepositoryNotFoundError as error:
         raise ConfigError(
-            f"the Hub has no model {ref.model}", hint="check the name; a private one needs HF_TOKEN"
+            f"there is no directory {ref.model} here, and no such model on the Hub",
+            hint="check the name; a private one needs HF_TOKEN",
         ) from error
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
         raise TemporaryError(
             f"cannot reach the Hub for {ref.model}, and it is not in the local cache",
-            hint="check the network, or name a model directory",
+            hint=f"check the network, or name a directory: there is none called {ref.model} here",
         ) from error
     return Path(folder)
 

@@ -88,8 +88,7 @@ class LowRankLinear(torch.autograd.Function):
             layer: W, b, scaling and dropout.
         """
         flat = x.reshape(-1, x.shape[-1])
-        # By the layer itself: a 4-bit one that only answers has a product of its own, faster for few tokens.
-        result: torch.Tensor = layer.base(flat)
+        result = base_product(flat, layer.base)
         inner = linear(drop(flat, draw_mask(flat, layer)), down.to(x.dtype))
         result.addmm_(inner, scaled_up(up, layer, x.dtype).T)
         ctx.layer = layer
@@ -121,9 +120,21 @@ def scaled_up(up: torch.Tensor, layer: Layer, dtype: torch.dtype) -> torch.Tenso
     return (up * (layer.scaling / (1 - layer.dropout))).to(dtype)
 
 
+def base_product(x: torch.Tensor, base: Any) -> torch.Tensor:
+    """`W x + b`, a tensor of its own.
+
+    By the layer itself where it only answers and bitsandbytes packs its 4 bits for that (see `keep_trainable`):
+    unpacking them costs more than a product with few tokens.
+    """
+    if getattr(base, "support_avx512bf16_for_cpu", False) and not base.training:
+        return base(x)  # type: ignore[no-any-return]
+    return linear(x, dense_weight(base, x.dtype), base.bias)
+
+
 def dense_weight(base: Any, dtype: torch.dtype) -> torch.Tensor:
     """The weight of a linear layer, taken out of its 4 bits where it is quantised."""
-    state = getattr(base.weight, "quant_state", None)
+    # A weight that FSDP has put together from its shards is a plain tensor; the layer knows its scales too.
+    state = getattr(base.weight, "quant_state", None) or getattr(base, "quant_state", None)
     if state is None:
         weight: torch.Tensor = base.weight
         return weight

@@ -1,4 +1,4 @@
-"""Our own server as the API of these tests, under the name that it has for its users."""
+"""The APIs of these tests: one that fails on purpose as the endpoint `lab`, and our own server as `local`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,31 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from faulty_api import lab
+from remote_jobs import FaultyApi
 from serving import KEY, Serving, serving
+
+from mistraltune.backends.api.client import ApiClient
+from mistraltune.backends.api.connection import Patience
+from mistraltune.backends.api.endpoints import find_endpoint
+from mistraltune.backends.api.retrying import Retrier
+
+
+@pytest.fixture
+def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyApi]:
+    """An API with a clock that nobody waits for, under the name `lab`; the working directory is the test's own."""
+    with lab(tmp_path, monkeypatch) as served:
+        yield served
+
+
+@pytest.fixture
+def client(api: FaultyApi) -> Iterator[ApiClient]:
+    """A client of that API, which waits by its clock and has no patience with silence."""
+    opened = ApiClient(
+        find_endpoint("lab"), retry=Retrier(api.clock, seed=1), patience=Patience(connect=5, read=0.3, whole=1)
+    )
+    yield opened
+    opened.close()
 
 
 @pytest.fixture(scope="module")

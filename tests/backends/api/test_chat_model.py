@@ -5,21 +5,11 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from faulty_api import (
-    KEY,
-    Call,
-    FakeClock,
-    Fault,
-    FaultyApi,
-    chat_chunk,
-    chat_reply,
-    faulty_api,
-    write_endpoints,
-)
+from faulty_api import KEY, chat_chunk, chat_reply
+from remote_jobs import Call, Fault, FaultyApi
 
 from mistraltune.backends.api import ApiBackend
 from mistraltune.backends.api.chat_model import ApiChatModel
@@ -34,13 +24,9 @@ TOOL = {"type": "function", "function": {"name": "find", "description": "", "par
 
 
 @pytest.fixture
-def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyApi]:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("LAB_API_KEY", KEY)
-    with faulty_api(FakeClock()) as served:
-        monkeypatch.setenv("MISTRALTUNE_CONFIG_DIR", str(write_endpoints(tmp_path / "config", lab=served.url)))
-        served.schedule = echo
-        yield served
+def api(api: FaultyApi) -> FaultyApi:
+    api.schedule = echo
+    return api
 
 
 @pytest.fixture

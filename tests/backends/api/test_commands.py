@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from faulty_api import KEY, Fault, FaultyApi, RealTime, RemoteJob, chat_chunk, chat_reply, faulty_api, write_endpoints
+from clocks import RealTime
+from faulty_api import KEY, chat_chunk, chat_reply, faulty_api, write_endpoints
+from remote_jobs import Fault, FaultyApi, RemoteJob
 
 CommandLine = Callable[..., subprocess.CompletedProcess[str]]
 TRAIN = ("train", "api", "--endpoint", "lab", "--train-file", "triage/train.jsonl", "--run-id", "run")
@@ -47,7 +49,17 @@ def test_a_dry_run_shows_what_would_be_sent_and_sends_nothing(at_lab: CommandLin
     assert "learning_rate: 1.0e-05" in done.stdout
     assert "8 rows" in done.stdout
     assert f"endpoint: lab ({api.url})" in done.stdout
+    assert "lora" not in done.stdout  # nor anything else that an API is not told
+    planned = result(at_lab(*TRAIN, "--dry-run", "--max-cost", "5", "--detach", "--json", LAB_API_KEY=""))
+    assert planned["request"]["hyperparameters"]["learning_rate"] == 1e-4
+    assert "config" not in planned
     assert api.calls == []
+
+
+@pytest.mark.usefixtures("triage_rows")
+def test_a_dry_run_names_the_options_that_say_nothing_to_it(at_lab: CommandLine) -> None:
+    done = at_lab(*TRAIN, "--dry-run", "--max-cost", "5", "--detach", "--resume", LAB_API_KEY="")
+    assert "without effect in a dry run: --resume, --max-cost, --detach\n" in done.stderr
 
 
 @pytest.mark.usefixtures("triage_rows")
@@ -99,11 +111,13 @@ def test_jobs_are_listed_shown_watched_started_and_cancelled(at_lab: CommandLine
     for number in range(2):
         api.jobs[f"job-{number}"] = RemoteJob(f"job-{number}", request, 0, 0, num_looks=3, queued_seconds=0)
     assert [job["id"] for job in jobs("list")["jobs"]] == ["job-1", "job-0"]
-    assert jobs("show", "job-0")["status"] == "VALIDATED"
+    shown = jobs("show", "job-0")
+    assert (shown["status"], shown["reference"]) == ("VALIDATED", None)
     assert jobs("start", "job-0")["status"] == "SUCCESS"
     assert len(api.jobs["job-0"].started_at) == 1
     assert jobs("cancel", "job-1")["status"] == "CANCELLED"
-    assert jobs("watch", "job-0")["fine_tuned_model"] == "ft:m:job-0"
+    watched = jobs("watch", "job-0")
+    assert (watched["fine_tuned_model"], watched["reference"]) == ("ft:m:job-0", "api:ft:m:job-0@lab")
 
     cancelled = at_lab("jobs", "watch", "job-1", "--endpoint", "lab")
     assert (cancelled.returncode, cancelled.stdout) == (6, "")
@@ -145,7 +159,8 @@ def test_ctrl_c_before_a_start_says_that_nothing_trains_yet(
         process.send_signal(signal.SIGINT)
         _, stderr = process.communicate(timeout=60)
     assert process.returncode == -signal.SIGINT
-    assert "error: stopped; job job-0 at lab is not started yet\n" in stderr
+    assert "stopped; job job-0 at lab is not started yet\n" in stderr
+    assert "error:" not in stderr  # it was asked for
     assert "`mistraltune jobs start job-0 --endpoint lab`" in stderr
     assert "goes on at" not in stderr
     assert api.started == []

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from faulty_api import FakeClock, faulty_api, write_endpoints
+from clocks import FakeClock
+from faulty_api import faulty_api, write_endpoints
 
 from mistraltune.backends.api.client import ApiClient
 from mistraltune.backends.api.endpoints import endpoints, find_endpoint

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from faulty_api import KEY, Call, FakeClock, Fault, FaultyApi, faulty_api, write_endpoints
+from faulty_api import write_endpoints
+from remote_jobs import Call, Fault, FaultyApi
 from trained_by_api import ROWS, train, train_or_raise, trainer
 
 from mistraltune.backends.api import ApiBackend, ApiOptions, uploads
@@ -20,15 +20,6 @@ from mistraltune.errors import ApiError, ConfigError, DataError, GateError, Remo
 from mistraltune.runs import RunDir
 
 MISTRAL, LOCAL = BUILT_IN
-
-
-@pytest.fixture
-def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyApi]:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("LAB_API_KEY", KEY)
-    with faulty_api(FakeClock()) as served:
-        monkeypatch.setenv("MISTRALTUNE_CONFIG_DIR", str(write_endpoints(tmp_path / "config", lab=served.url)))
-        yield served
 
 
 def config(**values: Any) -> TrainConfig:

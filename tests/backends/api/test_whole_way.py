@@ -39,6 +39,8 @@ def test_from_rows_to_a_model_that_is_asked_and_compared(
     assert trained["metrics"]["train_loss"] > 0
     events = [json.loads(line) for line in done.stderr.splitlines()]
     assert [event["step"] for event in events if event["event"] == "step"] == [1, 2]
+    (sent,) = [event for event in events if event["event"] == "progress" and event["done"] == event["total"]]
+    assert sent["text"] == "uploading"
     (job,) = server.ok("GET", "/v1/fine_tuning/jobs")["data"]
     assert job["status"] == "SUCCESS"
     assert job["fine_tuned_model"].startswith("ft:open-mistral-7b:")
@@ -51,7 +53,8 @@ def test_from_rows_to_a_model_that_is_asked_and_compared(
     assert server.ok("GET", "/v1/fine_tuning/jobs")["total"] == 1
     assert server.ok("GET", "/v1/files")["total"] == 1
 
-    reference = f"api:{job['fine_tuned_model']}@local"
+    reference = trained["reference"]
+    assert reference == f"api:{job['fine_tuned_model']}@local"
     models = result(at_server("jobs", "models", "--endpoint", "local", "--json"))["models"]
     assert reference in {model["reference"] for model in models}
     compared = result(

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from speakers import assistant, row, user
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
 from mistraltune.backends.local.chat_template import ChatTemplateRenderer
+from mistraltune.backends.local.template_script import ScriptTokenizer
 from mistraltune.data.conversation import Conversation, Message, ToolCall, ask
 from mistraltune.data.rendered import Rendered, RowError
 from mistraltune.data.rendering import MistralRenderer
@@ -78,18 +80,6 @@ def renderer() -> ChatTemplateRenderer:
     return ChatTemplateRenderer(chatml_tokenizer())
 
 
-def user(content: str) -> Message:
-    return Message(role="user", content=content)
-
-
-def assistant(content: str, *calls: ToolCall, weight: int = 1) -> Message:
-    return Message(role="assistant", content=content, tool_calls=calls, weight=weight)
-
-
-def row(*messages: Message, tools: tuple[dict[str, Any], ...] = ()) -> Conversation:
-    return Conversation(messages, tools=tools, source="train.jsonl:7")
-
-
 def as_dicts(conversation: Conversation) -> list[dict[str, str]]:
     return [{"role": message.role, "content": message.content} for message in conversation.messages]
 
@@ -102,7 +92,7 @@ def transformers_ids(renderer: ChatTemplateRenderer, conversation: Conversation,
 def draw(renderer: ChatTemplateRenderer, conversation: Conversation) -> str:
     """The sequence with trained text in ⟦⟧ and control tokens in «»."""
     [rendered] = renderer.render(conversation)
-    control = set(renderer._control_ids.values())
+    control = set(renderer._scripts.control_ids.values())
     drawn = ""
     was_trained = False
     tokens = zip(rendered.loss_mask, rendered.token_ids, strict=True)
@@ -208,7 +198,7 @@ def test_rendering_equals_transformers_and_trains_what_the_assistant_says(conver
     trained = renderer.decode(list(compress(rendered.token_ids, rendered.loss_mask)), skip_special_tokens=False)
     said = [message for message in conversation.messages if message.role == "assistant" and message.weight]
     assert trained == "".join(f"{message.content}<|im_end|>" for message in said)
-    num_control = sum(token in renderer._control_ids.values() for token in rendered.token_ids)
+    num_control = sum(token in renderer._scripts.control_ids.values() for token in rendered.token_ids)
     has_system = conversation.messages[0].role == "system"
     assert num_control == 2 * (len(conversation.messages) + (not has_system))
 
@@ -231,14 +221,14 @@ SHARED = ChatTemplateRenderer(chatml_tokenizer())
 def test_a_long_chat_is_tokenised_about_once(renderer, monkeypatch) -> None:
     conversation = row(*[user("What is the capital of France?"), assistant("The capital of France is Paris.")] * 100)
     num_characters = 0
-    encode = ChatTemplateRenderer._encode
+    encode = ScriptTokenizer.encode
 
     def counting(self, text: str) -> list[int]:
         nonlocal num_characters
         num_characters += len(text)
         return encode(self, text)
 
-    monkeypatch.setattr(ChatTemplateRenderer, "_encode", counting)
+    monkeypatch.setattr(ScriptTokenizer, "encode", counting)
     [rendered] = renderer.render(conversation)
     assert num_characters < 1.5 * len(renderer.decode(rendered.token_ids, skip_special_tokens=False))
 
@@ -392,7 +382,7 @@ def test_tools_and_calls_are_rendered_trained_and_parsed() -> None:
 
 
 def test_a_call_that_cannot_be_read_stays_in_the_text(renderer) -> None:
-    token_ids = renderer._encode("<tool_call>{broken}</tool_call>")
+    token_ids = renderer._scripts.encode("<tool_call>{broken}</tool_call>")
     assert renderer.parse(token_ids) == ("<tool_call>{broken}</tool_call>", ())
 
 

@@ -8,6 +8,7 @@ import { useWidth } from "@/hooks/useWidth";
 import { align } from "@/lib/series/align";
 import { smooth } from "@/lib/series/smooth";
 import { thin, type Series } from "@/lib/series/thin";
+import { shortened } from "@/lib/series/ticks";
 import { curveColour, curveDash } from "./palette";
 
 export interface Curve {
@@ -67,7 +68,7 @@ export function Curves({ label, curves, format, height = 220, smoothing = 0, isL
       scales: { x: { time: false }, y: isLogarithmic ? { distr: 3 } : {} },
       axes: [
         { ...axis, values: (_, values) => values.map((value) => (Number.isInteger(value) ? value.toLocaleString("en") : "")) },
-        { ...axis, size: 64, values: (_, values) => values.map((value) => (value === null ? "" : format(value))) },
+        { ...axis, size: 64, values: (_, values) => shortened(values.map((value) => (value === null ? "" : format(value)))) },
       ],
       series: [
         { label: "step", value: (_, value) => (value === null ? "–" : value.toLocaleString("en")) },

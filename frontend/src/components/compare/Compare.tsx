@@ -3,18 +3,21 @@
 import { Scale } from "lucide-react";
 import Link from "next/link";
 import { StatusBadge } from "@/components/jobs/StatusBadge";
+import { ButtonLink } from "@/components/ui/Button";
 import { Empty } from "@/components/ui/Empty";
 import { Loading } from "@/components/ui/Loading";
-import { Problem } from "@/components/ui/Notice";
+import { Notice, Problem } from "@/components/ui/Notice";
 import { PageHead } from "@/components/ui/PageHead";
 import { Panel } from "@/components/ui/Panel";
 import { VirtualRows } from "@/components/ui/VirtualRows";
 import { useNow } from "@/hooks/useNow";
 import { useResource } from "@/hooks/useResource";
+import { useSchema } from "@/hooks/useSchema";
 import { call } from "@/lib/api/client";
 import { loadStudies, titleOf, type Study } from "@/lib/compare/loading";
 import { loadFiles } from "@/lib/files/loading";
-import { formatFigure, formatNoun } from "@/lib/format/number";
+import { formatMetric, labelOf, metricsOf } from "@/lib/compare/metrics";
+import { formatNoun } from "@/lib/format/number";
 import { formatAgo } from "@/lib/format/time";
 import { comparisonHref, evaluationHref } from "@/lib/places";
 import { NewComparison } from "./NewComparison";
@@ -26,15 +29,21 @@ export function Compare() {
   const models = useResource("models", (signal) => call("get", "/v1/models", { signal }));
   const files = useResource("files", loadFiles);
   const found = useResource("comparisons and evaluations", loadStudies, { every: 4000 });
-  const failed = [models, files].find((each) => each.problem && !each.data);
+  const schema = useSchema("ComparisonRequest");
+  const failed = [models, files, schema].find((each) => each.problem && !each.data);
   return (
     <>
       <PageHead title="Compare" lead="Whether a fine-tuned model is better, and on which rows." />
       {failed?.problem ? <Problem problem={failed.problem} retry={failed.reload} className="mb-4" /> : null}
-      {models.data && files.data ? (
+      {files.data?.length === 0 ? (
+        <Notice className="mb-4" actions={<ButtonLink size="small" href="/datasets/">Upload one</ButtonLink>}>
+          There is no data set yet whose right answers could be compared with. Prompts that you write need none.
+        </Notice>
+      ) : null}
+      {models.data && files.data && schema.data ? (
         <div className="mb-4 grid items-start gap-4 xl:grid-cols-[minmax(0,2fr)_minmax(0,1fr)]">
-          <NewComparison models={models.data.data} files={files.data} />
-          <NewEvaluation models={models.data.data} files={files.data} />
+          <NewComparison models={models.data.data} files={files.data} schema={schema.data} />
+          <NewEvaluation models={models.data.data} files={files.data} schema={schema.data} />
         </div>
       ) : failed ? null : (
         <Loading label="Loading models" />
@@ -83,8 +92,8 @@ function Entry({ entry, now }: { entry: Study; now: number | null }) {
 
 function summaryOf(entry: Study): string {
   if (!("base_model" in entry)) {
-    const exact = entry.figures?.metrics.exact_match;
-    return exact === undefined ? "" : `exact match ${formatFigure(exact, 3)}`;
+    const first = entry.figures ? metricsOf(entry.figures)[0] : undefined;
+    return first ? `${labelOf(first.name)} ${formatMetric(first.name, first.value)}` : "";
   }
   if (!entry.file_id) return formatNoun(entry.num_prompts, "prompt");
   return entry.figures ? `${entry.figures.wins} wins, ${entry.figures.ties} ties, ${entry.figures.losses} losses` : "";

@@ -12,10 +12,14 @@ import { Panel } from "@/components/ui/Panel";
 import { useStanding } from "@/hooks/useStanding";
 import { call } from "@/lib/api/client";
 import { fillPath } from "@/lib/api/url";
+import { allowingOverlap } from "@/lib/compare/asking";
 import { formatNoun } from "@/lib/format/number";
+import { comparisonHref } from "@/lib/places";
 import { ComparisonRows } from "./ComparisonRows";
+import { Conditions, OverlapNotice } from "./Conditions";
 import { DifferenceTable } from "./MetricTable";
 import { OutcomeBar } from "./OutcomeBar";
+import { ComparedSlicePanels } from "./SlicePanels";
 import { Standing, StandingActions } from "./Standing";
 
 /** The page of the comparison that the address names. */
@@ -48,8 +52,7 @@ function ComparisonView({ id }: { id: string }) {
           <span className="flex flex-wrap items-center gap-x-3 gap-y-1">
             <StatusBadge status={data.status} />
             <span>
-              {data.file_id ? (figures ? formatNoun(figures.base.num_examples, "row") : "on a data set") : formatNoun(data.num_prompts, "prompt")}, answers of up to{" "}
-              {formatNoun(data.max_new_tokens, "token")}
+              {data.file_id ? (figures ? formatNoun(figures.base.num_examples, data.turns === "all" ? "answer" : "row") : "on a data set") : formatNoun(data.num_prompts, "prompt")}
             </span>
           </span>
         }
@@ -80,15 +83,24 @@ function ComparisonView({ id }: { id: string }) {
         }
       />
       <div className="grid gap-4">
-        <Standing entry={data} />
+        <Standing
+          entry={data}
+          onAllow={async () => {
+            const body = { ...allowingOverlap(data), base_model: data.base_model, fine_tuned_model: data.fine_tuned_model, file_id: data.file_id };
+            router.push(comparisonHref((await call("post", "/api/comparisons", { body })).id));
+          }}
+        />
+        <OverlapNotice overlap={figures?.fine_tuned.overlap ?? figures?.base.overlap} />
         {figures ? (
           <Panel title="Metrics" hint="In brackets 95 % intervals; differences are paired over the rows.">
             <OutcomeBar wins={figures.wins} ties={figures.ties} losses={figures.losses} />
             <div className="border-t">
               <DifferenceTable figures={figures} />
             </div>
+            <Conditions study={data} />
           </Panel>
         ) : null}
+        <ComparedSlicePanels slices={figures?.slices} />
         {data.status === "SUCCESS" ? <ComparisonRows comparison={data} /> : null}
       </div>
     </>

@@ -11,7 +11,9 @@ import { useResource } from "@/hooks/useResource";
 import { call } from "@/lib/api/client";
 import type { Comparison, ComparisonRow, ModelAnswer } from "@/lib/api/types";
 import { answerText } from "@/lib/compare/answerText";
-import { formatCount, formatFigure } from "@/lib/format/number";
+import { labelOf } from "@/lib/compare/metrics";
+import { placeOf } from "@/lib/compare/rows";
+import { formatFigure } from "@/lib/format/number";
 import { PromptView } from "./PromptView";
 import { WordDiff } from "./WordDiff";
 
@@ -57,7 +59,7 @@ export function ComparisonRows({ comparison }: { comparison: Comparison }) {
       {data && data.total === 0 ? <p className="px-4 py-8 text-center text-ink-soft">No row is like that.</p> : null}
       <ul className="divide-y">
         {data?.data.map((row) => (
-          <li key={row.row} className="px-4 py-3">
+          <li key={placeOf(row)} className="px-4 py-3">
             <RowPair row={row} />
           </li>
         ))}
@@ -72,9 +74,9 @@ function RowPair({ row }: { row: ComparisonRow }) {
   const references = [...row.references, ...row.reference_tool_calls.map((each) => `${each.name}(${each.arguments})`)].filter(Boolean);
   const outcome = row.outcome ? OUTCOMES[row.outcome] : null;
   return (
-    <article aria-label={`Row ${row.row}`}>
+    <article aria-label={placeOf(row)}>
       <div className="mb-1.5 flex items-center gap-2 text-[0.8125rem] text-ink-soft">
-        <span className="figures">Row {formatCount(row.row)}</span>
+        <span className="figures">{placeOf(row)}</span>
         {outcome ? <Badge tone={outcome.tone}>{outcome.word}</Badge> : null}
       </div>
       <PromptView messages={row.prompt} />
@@ -104,7 +106,7 @@ export function AnswerBox({ label, answer, children }: { label: string; answer: 
         <span className="font-medium">{label}</span>
         {scores.map(([name, value]) => (
           <span key={name}>
-            {name.replaceAll("_", " ")} {formatFigure(value, 2)}
+            {labelOf(name)} {formatFigure(value, 2)}
           </span>
         ))}
         {answer.finish_reason === "length" ? <span className="text-warn">cut at the longest length</span> : null}

@@ -15,10 +15,15 @@ import { useResource } from "@/hooks/useResource";
 import { useStanding } from "@/hooks/useStanding";
 import { call } from "@/lib/api/client";
 import { answerText } from "@/lib/compare/answerText";
-import { formatCount, formatNoun } from "@/lib/format/number";
+import { allowingOverlap } from "@/lib/compare/asking";
+import { placeOf } from "@/lib/compare/rows";
+import { formatNoun } from "@/lib/format/number";
+import { evaluationHref } from "@/lib/places";
 import { AnswerBox } from "./ComparisonRows";
+import { Conditions, OverlapNotice } from "./Conditions";
 import { MetricTable } from "./MetricTable";
 import { PromptView } from "./PromptView";
+import { SlicePanels } from "./SlicePanels";
 import { Standing, StandingActions } from "./Standing";
 import { WordDiff } from "./WordDiff";
 
@@ -52,7 +57,7 @@ function EvaluationView({ id }: { id: string }) {
         lead={
           <span className="flex flex-wrap items-center gap-x-3 gap-y-1">
             <StatusBadge status={data.status} />
-            {data.figures ? formatNoun(data.figures.num_examples, "row") : null}
+            {data.figures ? formatNoun(data.figures.num_examples, data.turns === "all" ? "answer" : "row") : null}
           </span>
         }
         actions={
@@ -70,12 +75,21 @@ function EvaluationView({ id }: { id: string }) {
         }
       />
       <div className="grid gap-4">
-        <Standing entry={data} />
+        <Standing
+          entry={data}
+          onAllow={async () => {
+            const body = { ...allowingOverlap(data), model: data.model, file_id: data.file_id };
+            router.push(evaluationHref((await call("post", "/api/evaluations", { body })).id));
+          }}
+        />
+        <OverlapNotice overlap={data.figures?.overlap} />
         {data.figures ? (
           <Panel title="Metrics" hint="In brackets 95 % intervals.">
             <MetricTable figures={data.figures} />
+            <Conditions study={data} />
           </Panel>
         ) : null}
+        <SlicePanels slices={data.figures?.slices} />
         {data.status === "SUCCESS" ? <EvaluationRows id={id} /> : null}
       </div>
     </>
@@ -97,8 +111,8 @@ function EvaluationRows({ id }: { id: string }) {
       {isLoading ? <Loading label="Reading answers" /> : null}
       <ul className="divide-y">
         {data?.data.map((row) => (
-          <li key={row.row} className="px-4 py-3">
-            <p className="figures mb-1 text-[0.8125rem] text-ink-soft">Row {formatCount(row.row)}</p>
+          <li key={placeOf(row)} className="px-4 py-3">
+            <p className="figures mb-1 text-[0.8125rem] text-ink-soft">{placeOf(row)}</p>
             <PromptView messages={row.prompt} />
             <div className="mt-2">
               <AnswerBox label="Answer" answer={row.answer}>

@@ -1,83 +1,70 @@
 import { Badge } from "@/components/ui/Badge";
+import { DataTable } from "@/components/ui/DataTable";
 import type { Comparison, Evaluation } from "@/lib/api/types";
-import { differencesOf, labelOf, metricsOf, type MetricLine, type Verdict } from "@/lib/compare/metrics";
+import { differencesOf, formatChange, formatMetric, formatProbability, isScore, labelOf, metricsOf, type Change, type MetricLine, type Verdict } from "@/lib/compare/metrics";
 import type { Tone } from "@/lib/jobs/status";
-import { formatFigure, formatSigned } from "@/lib/format/number";
 
 const TONES: Record<Verdict, Tone> = { higher: "good", lower: "bad", "no clear difference": "neutral" };
 
-const HEAD = "px-3 py-1.5 font-medium first:pl-4 last:pr-4";
-const CELL = "px-3 py-1.5 first:pl-4 last:pr-4";
-
 /** Both models' metrics with 95 % intervals, and their differences, paired over the rows. */
 export function DifferenceTable({ figures }: { figures: NonNullable<Comparison["figures"]> }) {
+  const lines = differencesOf(figures);
+  const hasP = lines.some((line) => hasProbability(line.change));
   return (
-    <div className="relative overflow-x-auto focus-visible:-outline-offset-2" tabIndex={0} role="region" aria-label="Metrics">
-      <table className="figures w-full text-left">
-        <thead className="text-[0.8125rem] text-ink-soft">
-          <tr>
-            <th scope="col" className={HEAD}>Metric</th>
-            <th scope="col" className={HEAD}>Base</th>
-            <th scope="col" className={HEAD}>Fine-tuned</th>
-            <th scope="col" className={HEAD}>Difference</th>
-            <th scope="col" className={HEAD}>Reading</th>
-          </tr>
-        </thead>
-        <tbody>
-          {differencesOf(figures).map(({ name, base, tuned, difference, verdict, isScore }) => (
-            <tr key={name} className="border-t">
-              <th scope="row" className={`${CELL} font-medium`}>{labelOf(name)}</th>
-              <td className={CELL}><Metric line={base} /></td>
-              <td className={CELL}><Metric line={tuned} /></td>
-              <td className={CELL}>
-                {difference ? (
-                  <>
-                    {formatSigned(difference.value, 3)}{" "}
-                    <span className="text-[0.8125rem] whitespace-nowrap text-ink-soft">[{formatSigned(difference.low, 3)}, {formatSigned(difference.high, 3)}]</span>
-                  </>
-                ) : (
-                  <span className="text-ink-soft">–</span>
-                )}
-              </td>
-              <td className={CELL}>{verdict ? <Badge tone={isScore ? TONES[verdict] : "neutral"}>{verdict}</Badge> : null}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <DataTable
+      label="Metrics"
+      heads={["Metric", "Base", "Fine-tuned", "Difference", ...(hasP ? ["McNemar’s p"] : []), "Reading"]}
+      rows={lines.map(({ name, base, tuned, change }) => ({
+        key: name,
+        cells: [labelOf(name), <Metric key="base" {...base} />, <Metric key="tuned" {...tuned} />, ...changeCells(name, change, hasP)],
+      }))}
+    />
   );
 }
 
 /** One model's metrics with 95 % intervals. */
 export function MetricTable({ figures }: { figures: NonNullable<Evaluation["figures"]> }) {
   return (
-    <table className="figures w-full text-left">
-      <thead className="text-[0.8125rem] text-ink-soft">
-        <tr>
-          <th scope="col" className={HEAD}>Metric</th>
-          <th scope="col" className={HEAD}>Value</th>
-        </tr>
-      </thead>
-      <tbody>
-        {metricsOf(figures).map((line) => (
-          <tr key={line.name} className="border-t">
-            <th scope="row" className={`${CELL} font-medium`}>{labelOf(line.name)}</th>
-            <td className={CELL}><Metric line={line} /></td>
-          </tr>
-        ))}
-      </tbody>
-    </table>
+    <DataTable
+      label="Metrics"
+      heads={["Metric", "Value"]}
+      rows={metricsOf(figures).map((line) => ({ key: line.name, cells: [labelOf(line.name), <Metric key="value" {...line} />] }))}
+    />
   );
 }
 
-function Metric({ line }: { line: MetricLine }) {
+export function hasProbability(change: Change | null): boolean {
+  return change !== null && change.pValue !== null;
+}
+
+/** A difference with its interval, McNemar's p where the table has it, and how to read it. */
+export function changeCells(metric: string, change: Change | null, hasP: boolean) {
+  const nothing = <span className="text-ink-soft">–</span>;
+  return [
+    change ? (
+      <>
+        {formatChange(metric, change.value)}{" "}
+        <span className="text-[0.8125rem] whitespace-nowrap text-ink-soft">
+          [{formatChange(metric, change.low)}, {formatChange(metric, change.high)}]
+        </span>
+      </>
+    ) : (
+      nothing
+    ),
+    ...(hasP ? [change && change.pValue !== null ? formatProbability(change.pValue) : nothing] : []),
+    change ? <Badge tone={isScore(metric) ? TONES[change.verdict] : "neutral"}>{change.verdict}</Badge> : null,
+  ];
+}
+
+/** A value with its interval, where it has one. */
+export function Metric({ name, value, interval }: MetricLine) {
   return (
     <>
-      {formatFigure(line.value, 3)}
-      {line.interval ? (
+      {formatMetric(name, value)}
+      {interval ? (
         <span className="text-[0.8125rem] whitespace-nowrap text-ink-soft">
           {" "}
-          [{formatFigure(line.interval.low, 3)}, {formatFigure(line.interval.high, 3)}]
+          [{formatMetric(name, interval.low)}, {formatMetric(name, interval.high)}]
         </span>
       ) : null}
     </>

@@ -2,30 +2,28 @@
 
 import { useRouter } from "next/navigation";
 import { useState } from "react";
+import { FileSelect } from "@/components/datasets/FileSelect";
 import { ModelSelect } from "@/components/playground/ModelSelect";
 import { Button } from "@/components/ui/Button";
-import { Field, Select, TextArea } from "@/components/ui/Field";
+import { Choice, Choices } from "@/components/ui/Choice";
+import { Field, TextArea } from "@/components/ui/Field";
 import { Problem } from "@/components/ui/Notice";
 import { Panel } from "@/components/ui/Panel";
 import { SchemaFields } from "@/components/ui/SchemaFields";
 import { useAction } from "@/hooks/useAction";
-import { useSchema } from "@/hooks/useSchema";
 import { call } from "@/lib/api/client";
 import type { DataFile, Model } from "@/lib/api/types";
-import { comparisonOf, missingIn, NO_COMPARISON, type ComparisonDraft } from "@/lib/compare/asking";
-import { fieldsOf, problemsOf, valuesOf } from "@/lib/forms/schema";
-import { formatNoun } from "@/lib/format/number";
+import { ANSWER_FIELDS, comparisonOf, missingIn, NO_COMPARISON, type ComparisonDraft } from "@/lib/compare/asking";
+import { fieldsOf, problemsOf, valuesOf, type Schema } from "@/lib/forms/schema";
 import { comparisonHref } from "@/lib/places";
-
-const OPTIONS = ["max_new_tokens", "limit"];
+import { JudgingFields } from "./JudgingFields";
 
 /** Puts two models side by side. */
-export function NewComparison({ models, files }: { models: Model[]; files: DataFile[] }) {
+export function NewComparison({ models, files, schema }: { models: Model[]; files: DataFile[]; schema: Schema }) {
   const router = useRouter();
-  const schema = useSchema("ComparisonRequest");
   const [draft, setDraft] = useState<ComparisonDraft>(() => firstDraft(models));
   const [isChecked, setChecked] = useState(false);
-  const fields = fieldsOf(schema.data ?? {}).filter(({ name }) => OPTIONS.includes(name) && (name !== "limit" || draft.on === "file"));
+  const fields = fieldsOf(schema).filter(({ name }) => ANSWER_FIELDS.includes(name) && (name !== "limit" || draft.on === "file"));
   const missing = missingIn(draft);
   const set = (change: Partial<ComparisonDraft>) => setDraft({ ...draft, ...change });
   const shown = (place: string) => (isChecked ? missing[place] : undefined);
@@ -53,29 +51,17 @@ export function NewComparison({ models, files }: { models: Model[]; files: DataF
             {(tie) => <ModelSelect tie={tie} models={models} value={draft.tuned} onChange={(tuned) => set({ tuned })} />}
           </Field>
         </div>
-        <fieldset className="flex flex-wrap gap-x-5 gap-y-1">
-          <legend className="mb-1 font-medium">On</legend>
-          <label className="flex items-center gap-2">
-            <input type="radio" name="on" className="size-4 accent-accent" checked={draft.on === "file"} onChange={() => set({ on: "file" })} />
+        <Choices legend="On">
+          <Choice type="radio" name="on" checked={draft.on === "file"} onChange={() => set({ on: "file" })}>
             a data set with right answers
-          </label>
-          <label className="flex items-center gap-2">
-            <input type="radio" name="on" className="size-4 accent-accent" checked={draft.on === "prompts"} onChange={() => set({ on: "prompts" })} />
+          </Choice>
+          <Choice type="radio" name="on" checked={draft.on === "prompts"} onChange={() => set({ on: "prompts" })}>
             prompts that I write
-          </label>
-        </fieldset>
+          </Choice>
+        </Choices>
         {draft.on === "file" ? (
           <Field label="Data set" help="Rows that neither model was trained on." problem={shown("fileId")}>
-            {(tie) => (
-              <Select {...tie} value={draft.fileId} onChange={(event) => set({ fileId: event.target.value })}>
-                <option value="">Choose …</option>
-                {files.map((file) => (
-                  <option key={file.id} value={file.id}>
-                    {file.filename} ({formatNoun(file.num_lines, "row")})
-                  </option>
-                ))}
-              </Select>
-            )}
+            {(tie) => <FileSelect tie={tie} files={files} value={draft.fileId} onChange={(fileId) => set({ fileId, judging: { ...draft.judging, by: [] } })} />}
           </Field>
         ) : (
           <Field label="Prompts" help="Several are separated by a line of three dashes." problem={shown("prompts")}>
@@ -83,6 +69,9 @@ export function NewComparison({ models, files }: { models: Model[]; files: DataF
           </Field>
         )}
         <SchemaFields fields={fields} entries={draft.entries} onChange={(entries) => set({ entries })} />
+        {draft.on === "file" ? (
+          <JudgingFields schema={schema} judging={draft.judging} onChange={(judging) => set({ judging })} fileId={draft.fileId} problem={shown("metrics")} />
+        ) : null}
         {create.problem ? <Problem problem={create.problem} /> : null}
         <Button type="submit" look="primary" className="justify-self-end" disabled={create.isBusy}>
           {create.isBusy ? "Starting …" : "Compare"}

@@ -9,12 +9,26 @@ import { Notice, Problem } from "@/components/ui/Notice";
 import { Panel } from "@/components/ui/Panel";
 import { useAction } from "@/hooks/useAction";
 import type { Study } from "@/lib/compare/loading";
+import { overlapText } from "@/lib/compare/overlap";
 import { formatCount } from "@/lib/format/number";
 import { canCancel, hasEnded } from "@/lib/jobs/status";
 
-/** How far a comparison or an evaluation is, or why it failed. */
-export function Standing({ entry }: { entry: Study }) {
+/** How far a comparison or an evaluation is, or why it failed; `onAllow` asks again for rows that were trained on. */
+export function Standing({ entry, onAllow }: { entry: Study; onAllow: () => Promise<void> }) {
+  const allow = useAction(onAllow);
+  if (entry.refused_overlap) {
+    return (
+      <>
+        <Notice tone="bad" actions={<Button size="small" disabled={allow.isBusy} onClick={() => allow.run()}>{allow.isBusy ? "Starting …" : "Evaluate them all the same"}</Button>}>
+          {overlapText(entry.refused_overlap)} Answers to those tell what a model remembers, so nothing was evaluated.
+        </Notice>
+        {allow.problem ? <Problem problem={allow.problem} /> : null}
+      </>
+    );
+  }
   if (entry.error) return <Notice tone="bad">{entry.error}</Notice>;
+  if (entry.status === "FAILED") return <Notice tone="bad">It failed; why is not on record.</Notice>;
+  if (entry.status === "CANCELLED") return <Notice>It was cancelled before its end; nothing of it is kept.</Notice>;
   if (hasEnded(entry.status)) return null;
   const { progress } = entry;
   return (

@@ -2,6 +2,7 @@
 
 import { useRouter, useSearchParams } from "next/navigation";
 import { useEffect, useMemo, useState } from "react";
+import { FileSelect } from "@/components/datasets/FileSelect";
 import { Button, ButtonLink } from "@/components/ui/Button";
 import { Field, Input, Select } from "@/components/ui/Field";
 import { Loading } from "@/components/ui/Loading";
@@ -16,7 +17,6 @@ import { call } from "@/lib/api/client";
 import type { DryRun } from "@/lib/api/types";
 import { loadFiles } from "@/lib/files/loading";
 import { fieldsOf, helpOf } from "@/lib/forms/schema";
-import { formatNoun } from "@/lib/format/number";
 import { createJob, measureJob } from "@/lib/jobs/acting";
 import { draftLike, NO_DRAFT, problemsOfDraft, refusalsByField, requestOf, type Draft } from "@/lib/jobs/draft";
 import { jobHref } from "@/lib/places";
@@ -98,7 +98,7 @@ export function NewJob() {
               {(tie) => <Input {...tie} autoComplete="off" maxLength={60} value={draft.suffix} onChange={(event) => set({ suffix: event.target.value })} />}
             </Field>
             <Field label="Training data" problem={shown("trainingFile")}>
-              {(tie) => <FileSelect tie={tie} value={draft.trainingFile} onChange={(trainingFile) => set({ trainingFile })} files={files.data!} none="Choose …" />}
+              {(tie) => <FileSelect tie={tie} value={draft.trainingFile} onChange={(trainingFile) => set({ trainingFile })} files={files.data!} />}
             </Field>
             <Field label="Validation data" help="Optional; rows that are not trained on, whose loss shows when to stop." problem={problems.validationFile}>
               {(tie) => <FileSelect tie={tie} value={draft.validationFile} onChange={(validationFile) => set({ validationFile })} files={files.data!} none="None" />}
@@ -130,24 +130,5 @@ export function NewJob() {
         </div>
       </form>
     </>
-  );
-}
-
-function FileSelect({ tie, value, onChange, files, none }: {
-  tie: object;
-  value: string;
-  onChange: (id: string) => void;
-  files: { id: string; filename: string; num_lines: number }[];
-  none: string;
-}) {
-  return (
-    <Select {...tie} value={files.some((file) => file.id === value) ? value : ""} onChange={(event) => onChange(event.target.value)}>
-      <option value="">{none}</option>
-      {files.map((file) => (
-        <option key={file.id} value={file.id}>
-          {file.filename} ({formatNoun(file.num_lines, "row")})
-        </option>
-      ))}
-    </Select>
   );
 }

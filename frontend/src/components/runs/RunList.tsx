@@ -30,7 +30,7 @@ export function RunList() {
     <>
       <PageHead
         title="Runs"
-        lead={runs ? `${formatNoun(runs.length, "run directory", "run directories")}; choose some to see their curves over one another.` : null}
+        lead={runs && runs.length > 0 ? `${formatNoun(runs.length, "run directory", "run directories")}; choose some to see their curves over one another.` : null}
         actions={chosen.length > 0 ? <Button onClick={() => setChosen([])}>Choose none</Button> : null}
       />
       {compared.length > 0 ? (

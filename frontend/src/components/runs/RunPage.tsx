@@ -14,6 +14,7 @@ import { useResource } from "@/hooks/useResource";
 import { call } from "@/lib/api/client";
 import { fillPath } from "@/lib/api/url";
 import type { RunDetails } from "@/lib/api/types";
+import { labelOf as labelOfMetric } from "@/lib/compare/metrics";
 import { formatBytes } from "@/lib/format/bytes";
 import { formatNamed, labelOf } from "@/lib/format/named";
 import { formatCount, formatFigure } from "@/lib/format/number";
@@ -125,7 +126,7 @@ function Evaluations({ run }: { run: RunDetails }) {
             <dl className="figures mt-1 flex flex-wrap gap-x-5 gap-y-0.5 text-[0.8125rem]">
               {Object.entries(evaluation.metrics).map(([name, value]) => (
                 <div key={name} className="flex gap-1.5">
-                  <dt className="text-ink-soft">{name.replaceAll("_", " ")}</dt>
+                  <dt className="text-ink-soft">{labelOfMetric(name)}</dt>
                   <dd>{formatFigure(value, 3)}</dd>
                 </div>
               ))}

@@ -697,6 +697,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/files/{file_id}/fields": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Fields
+         * @description The fields by which an evaluation or a comparison can group a file's rows.
+         */
+        get: operations["fields_api_files__file_id__fields_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/runs": {
         parameters: {
             query?: never;
@@ -1146,6 +1166,11 @@ export interface components {
             ties: number;
             /** Losses */
             losses: number;
+            /**
+             * Slices
+             * @description The same on groups of rows, for each field of `by`.
+             */
+            slices?: components["schemas"]["SliceComparison"][];
         };
         /**
          * ComparisonList
@@ -1185,6 +1210,33 @@ export interface components {
              * @description Why it failed.
              */
             error: string | null;
+            /** @description The rows that are in a model's training data, where it failed for them: `allow_overlap` would allow it. */
+            refused_overlap: components["schemas"]["Overlap"] | null;
+            /** Max New Tokens */
+            max_new_tokens: number;
+            /** Limit */
+            limit: number | null;
+            /** Evaluator */
+            evaluator: string;
+            /**
+             * Metrics
+             * @description As they were asked for; none means `exact_match` and `f1`.
+             */
+            metrics: ("exact_match" | "f1" | "rouge_l" | "chrf" | "bleu" | "json_valid" | "edit_similarity")[];
+            /**
+             * Language
+             * @enum {string}
+             */
+            language: "de" | "en" | "es" | "fr" | "it" | "nl" | "pt";
+            /**
+             * Turns
+             * @enum {string}
+             */
+            turns: "last" | "all";
+            /** By */
+            by: string[];
+            /** Allow Overlap */
+            allow_overlap: boolean;
             /**
              * Object
              * @default comparison
@@ -1199,12 +1251,6 @@ export interface components {
             file_id: string | null;
             /** Num Prompts */
             num_prompts: number;
-            /** Max New Tokens */
-            max_new_tokens: number;
-            /** Limit */
-            limit: number | null;
-            /** Evaluator */
-            evaluator: string;
             /** @description Null before it has succeeded, and where it is on prompts: those have no right answers. */
             figures: components["schemas"]["ComparisonFigures"] | null;
         };
@@ -1230,6 +1276,32 @@ export interface components {
              * @default text
              */
             evaluator?: string;
+            /**
+             * Metrics
+             * @description Scores of a text, the most telling first; none means `exact_match` and `f1`.
+             * @default []
+             */
+            metrics?: ("exact_match" | "f1" | "rouge_l" | "chrf" | "bleu" | "json_valid" | "edit_similarity")[];
+            /**
+             * Language
+             * @description Whose articles do not count.
+             * @default en
+             * @enum {string}
+             */
+            language?: "de" | "en" | "es" | "fr" | "it" | "nl" | "pt";
+            /**
+             * Turns
+             * @description Judge a conversation's last answer, or all, each with its own history.
+             * @default last
+             * @enum {string}
+             */
+            turns?: "last" | "all";
+            /**
+             * By
+             * @description Fields of the rows: the figures are also told for each group of rows that have the same value there.
+             * @default []
+             */
+            by?: string[];
             /**
              * Allow Overlap
              * @description Evaluate though rows stand, exactly or nearly, in the model's training data.
@@ -1262,6 +1334,11 @@ export interface components {
              * @description 1-based number in the file, or among the prompts.
              */
             row: number;
+            /**
+             * Turn
+             * @description 1-based number of the answer in the row, where every answer of a conversation is judged.
+             */
+            turn: number | null;
             /**
              * Prompt
              * @description The messages that the models saw.
@@ -1481,8 +1558,20 @@ export interface components {
             sampling: {
                 [key: string]: unknown;
             };
+            /**
+             * Options
+             * @description How they were judged, where that is not the usual way: `metrics`, `language`, `turns`.
+             */
+            options?: {
+                [key: string]: unknown;
+            };
             /** @description What the rows share with the data that the model was trained on; null for a model that is no run. */
             overlap?: components["schemas"]["Overlap"] | null;
+            /**
+             * Slices
+             * @description The same metrics on groups of rows, for each field of `by`.
+             */
+            slices?: components["schemas"]["Slice"][];
         };
         /**
          * EvaluationList
@@ -1522,6 +1611,33 @@ export interface components {
              * @description Why it failed.
              */
             error: string | null;
+            /** @description The rows that are in a model's training data, where it failed for them: `allow_overlap` would allow it. */
+            refused_overlap: components["schemas"]["Overlap"] | null;
+            /** Max New Tokens */
+            max_new_tokens: number;
+            /** Limit */
+            limit: number | null;
+            /** Evaluator */
+            evaluator: string;
+            /**
+             * Metrics
+             * @description As they were asked for; none means `exact_match` and `f1`.
+             */
+            metrics: ("exact_match" | "f1" | "rouge_l" | "chrf" | "bleu" | "json_valid" | "edit_similarity")[];
+            /**
+             * Language
+             * @enum {string}
+             */
+            language: "de" | "en" | "es" | "fr" | "it" | "nl" | "pt";
+            /**
+             * Turns
+             * @enum {string}
+             */
+            turns: "last" | "all";
+            /** By */
+            by: string[];
+            /** Allow Overlap */
+            allow_overlap: boolean;
             /**
              * Object
              * @default evaluation
@@ -1532,12 +1648,6 @@ export interface components {
             model: string;
             /** File Id */
             file_id: string;
-            /** Max New Tokens */
-            max_new_tokens: number;
-            /** Limit */
-            limit: number | null;
-            /** Evaluator */
-            evaluator: string;
             /** @description Null before it has succeeded. */
             figures: components["schemas"]["EvaluationFigures"] | null;
         };
@@ -1563,6 +1673,32 @@ export interface components {
              * @default text
              */
             evaluator?: string;
+            /**
+             * Metrics
+             * @description Scores of a text, the most telling first; none means `exact_match` and `f1`.
+             * @default []
+             */
+            metrics?: ("exact_match" | "f1" | "rouge_l" | "chrf" | "bleu" | "json_valid" | "edit_similarity")[];
+            /**
+             * Language
+             * @description Whose articles do not count.
+             * @default en
+             * @enum {string}
+             */
+            language?: "de" | "en" | "es" | "fr" | "it" | "nl" | "pt";
+            /**
+             * Turns
+             * @description Judge a conversation's last answer, or all, each with its own history.
+             * @default last
+             * @enum {string}
+             */
+            turns?: "last" | "all";
+            /**
+             * By
+             * @description Fields of the rows: the figures are also told for each group of rows that have the same value there.
+             * @default []
+             */
+            by?: string[];
             /**
              * Allow Overlap
              * @description Evaluate though rows stand, exactly or nearly, in the model's training data.
@@ -1590,6 +1726,11 @@ export interface components {
              * @description 1-based number in the file, or among the prompts.
              */
             row: number;
+            /**
+             * Turn
+             * @description 1-based number of the answer in the row, where every answer of a conversation is judged.
+             */
+            turn: number | null;
             /**
              * Prompt
              * @description The messages that the models saw.
@@ -1635,6 +1776,21 @@ export interface components {
             data: {
                 [key: string]: unknown;
             };
+        };
+        /**
+         * FieldsReply
+         * @description The fields by which the rows of a file can be grouped.
+         */
+        FieldsReply: {
+            /** File Id */
+            file_id: string;
+            /** Num Rows */
+            num_rows: number;
+            /**
+             * Fields
+             * @description In the order of the rows; texts that differ from row to row make no groups, and are not among them.
+             */
+            fields: components["schemas"]["GroupingField"][];
         };
         /**
          * FileAddress
@@ -1773,6 +1929,19 @@ export interface components {
             arguments?: string | {
                 [key: string]: unknown;
             };
+        };
+        /**
+         * GroupingField
+         * @description A field of the rows of a file.
+         */
+        GroupingField: {
+            /** Name */
+            name: string;
+            /**
+             * Num Groups
+             * @description Groups of rows that have the same value there.
+             */
+            num_groups: number;
         };
         /**
          * Hint
@@ -2265,14 +2434,21 @@ export interface components {
         };
         /**
          * Overlap
-         * @description Evaluated rows that stand in the data that a run was trained on.
+         * @description Evaluated rows that stand in the data that a run was trained or validated on.
          */
         Overlap: {
             /**
              * Train File
-             * @description The training data.
+             * @description That data.
              */
             train_file: string;
+            /**
+             * Part
+             * @description What the run used it for.
+             * @default training
+             * @enum {string}
+             */
+            part?: "training" | "validation";
             /**
              * Num Exact
              * @description Rows that say the same as a training row; None where they could not be compared.
@@ -2638,6 +2814,62 @@ export interface components {
             base_models: string[];
             /** Tuned Models */
             tuned_models: string[];
+        };
+        /**
+         * Slice
+         * @description Metrics of a group of rows that have the same value in a field.
+         */
+        Slice: {
+            /** Field */
+            field: string;
+            /**
+             * Value
+             * @description The rows' value.
+             */
+            value: string;
+            /** Num Examples */
+            num_examples: number;
+            /** Metrics */
+            metrics: {
+                [key: string]: number;
+            };
+            /** Intervals */
+            intervals: {
+                [key: string]: components["schemas"]["Interval"];
+            };
+        };
+        /**
+         * SliceComparison
+         * @description Two models on a group of rows that have the same value in a field.
+         */
+        SliceComparison: {
+            /** Field */
+            field: string;
+            /**
+             * Value
+             * @description The rows' value.
+             */
+            value: string;
+            /** Num Examples */
+            num_examples: number;
+            /**
+             * Base
+             * @description Metrics of the base.
+             */
+            base: {
+                [key: string]: number;
+            };
+            /** Fine Tuned */
+            fine_tuned: {
+                [key: string]: number;
+            };
+            /**
+             * Differences
+             * @description Of the metrics that have an interval in both.
+             */
+            differences: {
+                [key: string]: components["schemas"]["Difference"];
+            };
         };
         /**
          * SplitReply
@@ -4603,6 +4835,46 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ConversionReply"];
+                };
+            };
+            /** @description The request is refused. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RefusalReply"];
+                };
+            };
+            /** @description The request is refused. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RefusalReply"];
+                };
+            };
+        };
+    };
+    fields_api_files__file_id__fields_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                file_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FieldsReply"];
                 };
             };
             /** @description The request is refused. */

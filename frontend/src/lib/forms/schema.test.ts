@@ -42,5 +42,6 @@ describe("the form of the server's hyperparameters", () => {
     expect(problemOf(suffix!, "abcde")).toBe("has 5 characters; at most 4 are allowed");
     expect(problemOf(suffix!, "a b")).toBe("holds a character that is not allowed here");
     expect(limitsOf({})).toBe("");
+    expect(limitsOf({ minimum: 1, maximum: 1e9 })).toBe("at least 1");
   });
 });

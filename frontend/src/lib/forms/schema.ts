@@ -10,6 +10,8 @@ export interface Schema {
   exclusiveMaximum?: number;
   maxLength?: number;
   pattern?: string;
+  enum?: string[];
+  items?: Schema;
   anyOf?: Schema[];
   properties?: Record<string, Schema>;
 }
@@ -36,8 +38,12 @@ export function fieldsOf(schema: Schema, skip: string[] = []): Field[] {
   });
 }
 
+/** Limits from here on only keep the server's numbers sound; nobody comes near them. */
+const BEYOND = 1e9;
+
 /** A field's limits in words: "1 to 100,000", "more than 0, at most 10,000", "" where there are none. */
-export function limitsOf({ minimum, maximum, exclusiveMinimum, exclusiveMaximum }: Schema): string {
+export function limitsOf({ minimum, maximum: highest, exclusiveMinimum, exclusiveMaximum }: Schema): string {
+  const maximum = highest !== undefined && highest >= BEYOND ? undefined : highest;
   const show = (value: number) => (Math.abs(value) >= 1e-4 || value === 0 ? value.toLocaleString("en") : value.toExponential());
   if (minimum !== undefined && maximum !== undefined) return `${show(minimum)} to ${show(maximum)}`;
   const low =
