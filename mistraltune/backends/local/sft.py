@@ -23,7 +23,7 @@ from mistraltune.backends.local.dealing import DealtBatches
 from mistraltune.backends.local.log_probs import TrainedTokens, score_trained_tokens
 from mistraltune.backends.local.packing import CPU_PASS_LENGTH
 from mistraltune.backends.local.team import Team
-from mistraltune.backends.local.trackers import tracker_callbacks
+from mistraltune.backends.local.trackers import PROJECT, tracker_callbacks
 from mistraltune.backends.local.validations import Validation, find_best, num_since_lower, read_validations
 from mistraltune.backends.local.warm_up import warm_up
 from mistraltune.config import TrainingConfig
@@ -37,9 +37,6 @@ TOTALS = ("seconds", "tokens", "trained_tokens")
 
 WHOLE = 2**31
 """On a GPU the whole micro-step, whose size is the user's, is one pass."""
-
-TRACKER_PROJECT = "mistraltune"
-"""Under which trackers that sort runs by project keep them, unless their own variable says otherwise."""
 
 UNWANTED_IN_CHECKPOINTS = ("training_args.bin", "README.md")
 """A pickle that can hold the Hub token in clear, and a card about nothing yet."""
@@ -314,8 +311,11 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
         warm_up(self.trainer, self.trainer.data_collator.conversations)
         self.trainer.is_warm = True
         self.last_seconds = self.trainer.totals["seconds"]
-        self.trainer.mark = time.perf_counter()
         self.trainer.run.emit("begin", step=state.global_step, num_steps=state.max_steps)
+
+    def on_epoch_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Start the clock, once the trackers have begun their runs too."""
+        self.trainer.mark = self.trainer.mark or time.perf_counter()
 
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Tell that no step comes any more."""
@@ -426,7 +426,7 @@ def sft_config(config: LocalTrainConfig, run: RunDir, *, has_validation: bool) -
         activation_checkpointing=config.local.activation_checkpointing,
         report_to="none",  # see `tracker_callbacks`
         run_name=run.run_id,
-        project=TRACKER_PROJECT,
+        project=PROJECT,
         disable_tqdm=True,
         dataloader_pin_memory=on_cuda,
         push_to_hub=False,

@@ -16,6 +16,7 @@ from mistraltune.backends.local.devices import device_name, num_threads, use_one
 from mistraltune.backends.local.footprint import Footprint
 from mistraltune.backends.local.inspecting import IMAGE_PARTS, expert_names, refuse_unknown_layers
 from mistraltune.backends.local.locating import hub_commit, locate
+from mistraltune.backends.local.trackers import ending_tracked_runs
 from mistraltune.checkpoints import Checkpoint
 from mistraltune.config import TrainingConfig
 from mistraltune.data.conversation import Conversation
@@ -156,7 +157,7 @@ class LocalTrainer:
         if checkpoint:
             run.emit("note", text=f"continuing from step {step}")
             trainer.continue_counting(step)
-        with explaining_misfit(step):
+        with explaining_misfit(step), ending_tracked_runs(self.config.training.report_to):
             if checkpoint and trainer.has_converged:  # it was killed between that and its end
                 trainer.stand_at(checkpoint.path)
             else:
