@@ -113,8 +113,9 @@ def compat(session: nox.Session) -> None:
     for name, requirement in CLIENTS.items():
         python = clients / name / "bin" / "python"
         if not python.exists():
-            session.run_install(sys.executable, "-m", "venv", str(clients / name), external=True)
-        session.run_install(str(python), "-m", "pip", "install", "--quiet", requirement, external=True)
+            session.run_install(sys.executable, "-m", "venv", "--without-pip", str(clients / name), external=True)
+        into = (str(installed.python), "-m", "pip", "--python", str(python), "install", "--quiet", requirement)
+        session.run_install(*into, external=True)
     env = QUIET | ONE_THREAD | {"MISTRALTUNE_CLIENTS": str(clients)}
     if "fast" in session.posargs:
         env["MISTRALTUNE_COMPAT_MODEL"] = "tiny"

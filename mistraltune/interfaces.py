@@ -254,6 +254,10 @@ class LaunchingBackend(Backend, Protocol):
         """
         ...
 
+    def planning(self, launch: Launch) -> Backend:
+        """This backend, whose trainers plan what the processes of `launch` would do."""
+        ...
+
     def launch(self, launch: Launch, arguments: Sequence[str]) -> None:
         """Run `mistraltune` with `arguments` in several processes, to the end.
 

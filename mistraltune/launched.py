@@ -24,3 +24,13 @@ def rank() -> int:
 def world_size() -> int:
     """The processes that train together; one process has one device."""
     return int(os.environ["WORLD_SIZE"]) if is_launched() else 1
+
+
+def local_world_size() -> int:
+    """Those of them that share this machine."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", "1")) if is_launched() else 1
+
+
+def local_rank() -> int:
+    """The number of this process among those of its machine."""
+    return int(os.environ.get("LOCAL_RANK", "0")) if is_launched() else 0

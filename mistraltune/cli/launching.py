@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 import typer
 
 if TYPE_CHECKING:
-    from mistraltune.interfaces import Launch, LaunchingBackend
+    from mistraltune.interfaces import Backend, Launch, LaunchingBackend
 
 Launcher = Annotated[
     Literal["torchrun", "accelerate"] | None,
@@ -20,7 +20,7 @@ NumProcesses = Annotated[
 ]
 AccelerateConfig = Annotated[
     str | None,
-    typer.Option("--accelerate-config", metavar="FILE", help="Processes and machines by accelerate's own file."),
+    typer.Option("--accelerate-config", metavar="FILE", help="Processes, machines and FSDP by accelerate's own file."),
 ]
 
 
@@ -52,6 +52,11 @@ def count_devices(launch: Launch | None) -> int:
     from mistraltune.launched import is_launched, world_size
 
     return local_backend().count_processes(launch) if launch and not is_launched() else world_size()
+
+
+def planning(launch: Launch) -> Backend:
+    """The backend of a dry run, which plans what `launch` would start."""
+    return local_backend().planning(launch)
 
 
 def leading() -> AbstractContextManager[None]:

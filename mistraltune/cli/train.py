@@ -18,6 +18,7 @@ from mistraltune.cli.launching import (
     count_devices,
     follow,
     leading,
+    planning,
     read_launch,
     start,
 )
@@ -227,9 +228,11 @@ def run_backend(
         overrides=overrides or [],
         options=options,
     ).config
-    if launch and not dry_run and not launched.is_launched():
-        start(launch)
-        return
+    if launch and not launched.is_launched():
+        if not dry_run:
+            start(launch)
+            return
+        backend = planning(launch)
     if dry_run:
         tell_idle(options, must_exist=must_exist, allow_changed=allow_changed)
     num_devices = count_devices(launch)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -51,3 +52,18 @@ def test_a_dry_run_counts_the_steps_of_all_devices_and_starts_none(
     assert run(monkeypatch, *arguments, "--launcher", "torchrun", "--num-processes", "4") == 0
     plan = json.loads(capfd.readouterr().out)
     assert (plan["num_devices"], plan["num_steps"]) == (4, 4)  # twice 8 rows, 4 a step
+    assert (plan["memory"]["num_processes"], plan["memory"]["is_sharded"]) == (4, False)
+
+
+def test_a_dry_run_says_what_each_process_takes_of_a_shared_base(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tiny_model: Path, triage_rows: Path
+) -> None:
+    monkeypatch.chdir(triage_rows)
+    Path("fsdp.yaml").write_text(
+        "distributed_type: FSDP\nnum_processes: 2\nmixed_precision: bf16\nfsdp_config: {fsdp_version: 2}\n"
+    )
+    arguments = ["--model", str(tiny_model), "--train-file", "train.jsonl", "--dry-run"]
+    assert run(monkeypatch, *arguments, "--launcher", "accelerate", "--accelerate-config", "fsdp.yaml") == 0
+    told = capfd.readouterr()
+    assert re.search(r"memory: about .* in each of 2 processes \(.*, the base in shards\), .* free for it\n", told.out)
+    assert "warning: without effect in accelerate's settings: mixed_precision=bf16 (local.dtype decides)" in told.err

@@ -45,26 +45,36 @@ class LocalBackend:
     name: ClassVar[str] = "local"
     options: ClassVar[type[LocalOptions]] = LocalOptions
 
+    def __init__(self, launch: Launch | None = None) -> None:
+        """Plans what the processes of `launch` would do; without one, does what this process is for."""
+        self._launch = launch
+
     def trainer(self, config: TrainConfig) -> Trainer:
         """A QLoRA trainer, unless the model's files show that `config` cannot be trained."""
         from mistraltune.backends.local.inspecting import refuse_untrainable
-        from mistraltune.backends.local.launching import refuse_sharding
+        from mistraltune.backends.local.launching import find_formation
         from mistraltune.backends.local.locating import locate
+        from mistraltune.backends.local.sharding import own_formation, refuse_unshardable
         from mistraltune.backends.local.trackers import refuse_missing_trackers
         from mistraltune.backends.local.trainer import LocalTrainer
 
         ref = ModelRef(model=config.model, revision=config.revision)
-        refuse_sharding()
+        formation = find_formation(self._launch) if self._launch else own_formation()
+        refuse_unshardable(config, formation.sharding)
         refuse_untrainable(locate(ref, with_weights=False), config)
         local_config = LocalTrainConfig.model_validate(config.model_dump())
         refuse_missing_trackers(local_config)
-        return LocalTrainer(local_config)
+        return LocalTrainer(local_config, formation)
 
     def count_processes(self, launch: Launch) -> int:
         """The processes of `launch`; the visible GPUs where it leaves that open."""
-        from mistraltune.backends.local.launching import count_processes
+        from mistraltune.backends.local.launching import find_formation
 
-        return count_processes(launch)
+        return find_formation(launch).num_processes
+
+    def planning(self, launch: Launch) -> LocalBackend:
+        """This backend, planning what the processes of `launch` would do."""
+        return LocalBackend(launch)
 
     def launch(self, launch: Launch, arguments: Sequence[str]) -> None:
         """`mistraltune` with `arguments` in several processes."""
@@ -74,13 +84,13 @@ class LocalBackend:
 
     def leading(self) -> AbstractContextManager[None]:
         """Around the process with rank 0."""
-        from mistraltune.backends.local.trainer import leading
+        from mistraltune.backends.local.following import leading
 
         return leading()
 
     def follow(self, *, on_event: Callable[[Event], None], should_stop: Callable[[], bool]) -> None:
         """What a process with another rank does."""
-        from mistraltune.backends.local.trainer import follow
+        from mistraltune.backends.local.following import follow
 
         follow(on_event=on_event, should_stop=should_stop)
 

@@ -19,6 +19,7 @@ from mistraltune.backends.local.memory import (
     estimate_memory,
     ways_to_save,
 )
+from mistraltune.backends.local.sharding import ALONE, Formation
 from mistraltune.backends.local.sizing import Dimensions, read_dimensions
 from mistraltune.data.conversation import Conversation
 from mistraltune.data.fitting import Fitted
@@ -58,13 +59,22 @@ class Footprint:
         base: Folder of the base model; its weights need not be there.
         run_path: The run directory.
         train: Training rows.
+        formation: The processes; what is told of memory is each one's.
     """
 
-    def __init__(self, config: LocalTrainConfig, *, base: Path, run_path: Path, train: Sequence[Conversation]) -> None:
+    def __init__(
+        self,
+        config: LocalTrainConfig,
+        *,
+        base: Path,
+        run_path: Path,
+        train: Sequence[Conversation],
+        formation: Formation = ALONE,
+    ) -> None:
         self.config = config
         self.dimensions = read_dimensions(base)
         self.batch = longest_batch(train, config)
-        self.device = find_device(config.local.dtype)
+        self.device = find_device(config.local.dtype, formation)
         self.run_path = run_path
         self.disk = estimate_disk(config, base=base, run_path=run_path, num_rows=len(train))
 
@@ -101,12 +111,15 @@ class Footprint:
         memory = self.memory
         if memory is None or memory.free is None or memory.weights <= memory.free:
             return
+        formation = memory.formation
+        shared = "share the base over the processes by FSDP (--accelerate-config); "
+        may_share = formation.num_processes > 1 and not formation.sharding and self.config.quantization != "int8"
         of_experts = f", {gigabytes(memory.experts)} of them experts in 16 bits, which quantisation passes over"
         raise ConfigError(
             f"the weights of {self.config.model} take about {gigabytes(memory.weights)} as they are held"
             f"{of_experts if memory.experts and self.config.quantization != 'none' else ''}; "
             f"{gigabytes(memory.free)} of the {memory.device.upper()}'s memory are free",
-            hint=self.advice() or "free some, or take a smaller model",
+            hint=(shared if may_share else "") + (self.advice() or "free some, or take a smaller model"),
         )
 
     def advice(self) -> str:
@@ -119,10 +132,13 @@ class Footprint:
         )
 
 
-def find_device(dtype: str) -> Device:
-    """What a training here computes on, known before torch is imported."""
+def find_device(dtype: str, formation: Formation) -> Device:
+    """What each process of a training here computes on, known before torch is imported."""
     is_bf16 = has_bf16() if dtype == "auto" else dtype == "bfloat16"
-    return Device(kind="gpu" if has_gpu() else "cpu", number_bytes=2 if is_bf16 else FLOAT32, free=free_memory())
+    free = free_memory()
+    if free is not None and not has_gpu():
+        free //= formation.num_here  # a GPU is a process's own
+    return Device("gpu" if has_gpu() else "cpu", 2 if is_bf16 else FLOAT32, free, formation)
 
 
 def longest_batch(train: Sequence[Conversation], config: LocalTrainConfig) -> Batch:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from mistraltune.backends.local.devices import visible_gpus
+from mistraltune.backends.local.sharding import Formation, file_variables, read_formation
 from mistraltune.data.spreading import num_cores
 from mistraltune.errors import ConfigError, ExitCode, OtherProcessFailed
 from mistraltune.interfaces import Launch
@@ -27,66 +28,52 @@ SETTINGS = {
 }
 """Both launchers read torchrun's options (PET_...) from the environment, for what accelerate has no option for."""
 
-UNSUPPORTED = {"DEEPSPEED": "DeepSpeed", "FSDP": "FSDP", "MEGATRON_LM": "Megatron-LM", "XLA": "TPUs"}
-"""What a configuration of accelerate can ask for, and MistralTune does not do."""
 
-
-def count_processes(launch: Launch) -> int:
-    """How many processes there will be, over all machines.
+def find_formation(launch: Launch) -> Formation:
+    """The processes that there will be, over all machines, and how they share the base.
 
     Raises:
         ConfigError: Nobody says how many, or accelerate's file asks for what MistralTune does not do.
     """
     if launch.accelerate_config:
-        return read_accelerate_config(launch)
-    if launch.num_processes:
-        return launch.num_processes
-    if gpus := visible_gpus():
-        return len(gpus)
-    raise ConfigError("--launcher: this machine shows no GPU to count", hint="say how many with --num-processes")
+        return read_accelerate_config(launch, launch.accelerate_config)
+    num_processes = launch.num_processes or len(visible_gpus())
+    if not num_processes:
+        raise ConfigError("--launcher: this machine shows no GPU to count", hint="say how many with --num-processes")
+    return read_formation(os.environ, place="in the environment", num_processes=num_processes, num_here=num_processes)
 
 
-def read_accelerate_config(launch: Launch) -> int:
-    """The number of processes in accelerate's own file, or on the command line.
+def read_accelerate_config(launch: Launch, path: str) -> Formation:
+    """What accelerate's own file asks for; the number of processes may be on the command line.
 
     Raises:
-        ConfigError: The file cannot be read, or asks for what MistralTune does not do.
+        ConfigError: It cannot be read, or asks for what MistralTune does not do.
     """
-    from accelerate.commands.config.config_args import load_config_from_file
-
-    path = launch.accelerate_config
-    try:
-        config = load_config_from_file(path)
-    except Exception as error:  # accelerate raises many kinds
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ConfigError(f"accelerate cannot read {path}: {reason}", hint="`accelerate config` writes one") from error
-    kind = str(getattr(config.distributed_type, "value", config.distributed_type))
-    if kind in UNSUPPORTED:
-        raise sharding_refused(f"{path}: distributed_type {kind}", kind)
+    config = load_accelerate_config(path)
     num_processes = launch.num_processes or config.num_processes
     if num_processes is None or num_processes < 1:
         raise ConfigError(f"{path}: num_processes is missing", hint="add it, or give --num-processes")
-    return int(num_processes)
+    return read_formation(
+        {**os.environ, **file_variables(config, path=path)},
+        place=f"in {path}",
+        num_processes=int(num_processes),
+        num_here=max(int(num_processes) // (config.num_machines or 1), 1),
+    )
 
 
-def refuse_sharding() -> None:
-    """Refuse what a launcher of accelerate may have asked this process for.
+def load_accelerate_config(path: str) -> Any:
+    """Accelerate's `ClusterConfig` of a file.
 
     Raises:
-        ConfigError: It says what.
+        ConfigError: It cannot be read.
     """
-    for kind in UNSUPPORTED:
-        variable = f"ACCELERATE_USE_{kind}"
-        if os.environ.get(variable, "").lower() == "true":
-            raise sharding_refused(f"{variable}=true in the environment", kind)
+    from accelerate.commands.config.config_args import load_config_from_file
 
-
-def sharding_refused(place: str, kind: str) -> ConfigError:
-    """The refusal of a way to train that is asked for in `place`."""
-    return ConfigError(
-        f"{place}: MistralTune does not train with {UNSUPPORTED[kind]}",
-        hint="each process holds the whole base, in 4 bits with quantization nf4; take MULTI_GPU or MULTI_CPU",
-    )
+    try:
+        return load_config_from_file(path)
+    except Exception as error:  # accelerate raises many kinds
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ConfigError(f"accelerate cannot read {path}: {reason}", hint="`accelerate config` writes one") from error
 
 
 def run_launcher(launch: Launch, arguments: Sequence[str]) -> None:
@@ -101,15 +88,15 @@ def run_launcher(launch: Launch, arguments: Sequence[str]) -> None:
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
-    num_processes = count_processes(launch)
+    formation = find_formation(launch)
     logging.getLogger("torch.distributed").setLevel(logging.CRITICAL)
     logging.getLogger("accelerate").setLevel(logging.CRITICAL)
-    with passing_on_signals(), environment(SETTINGS | share_cores(num_processes)):
+    with passing_on_signals(), environment(SETTINGS | share_cores(formation.num_here)):
         try:
             if launch.launcher == "accelerate":
-                run_accelerate(launch, num_processes, arguments)
+                run_accelerate(launch, formation, arguments)
             else:
-                run_torchrun(num_processes, arguments)
+                run_torchrun(formation.num_processes, arguments)
         except SignalException as error:
             raise OtherProcessFailed("stopped", exit_code=128 + error.sigval) from error
         except ChildFailedError as error:
@@ -125,23 +112,27 @@ def run_torchrun(num_processes: int, arguments: Sequence[str]) -> None:
     run(parse_args([*here, "--module", "mistraltune", *arguments]))  # type: ignore[no-untyped-call]
 
 
-def run_accelerate(launch: Launch, num_processes: int, arguments: Sequence[str]) -> None:
+def run_accelerate(launch: Launch, formation: Formation, arguments: Sequence[str]) -> None:
     """Processes as accelerate's configuration says; on this machine where there is none."""
     from accelerate.commands.launch import launch_command, launch_command_parser
 
-    options = [f"--num_processes={num_processes}", "--mixed_precision=no", "--dynamo_backend=no"]
-    if launch.accelerate_config:
+    options = [f"--num_processes={formation.num_processes}"]
+    config = load_accelerate_config(launch.accelerate_config) if launch.accelerate_config else None
+    if config:
         options.append(f"--config_file={launch.accelerate_config}")
     else:
-        options += ["--num_machines=1", "--main_process_port=0"]
-    if num_processes > 1:  # the way to torchrun's agent, on CPUs too; for those, accelerate has mpirun or one process
+        options += ["--num_machines=1", "--mixed_precision=no", "--dynamo_backend=no"]
+    if config is None or (config.num_machines == 1 and not config.main_process_port):
+        options.append("--main_process_port=0")  # any that is free; accelerate would always take the same
+    # The way to torchrun's agent, on CPUs too, where accelerate has mpirun or one process; FSDP leads there by itself.
+    if formation.num_processes > 1 and not (config and config.distributed_type == "FSDP"):
         options.append("--multi_gpu")
     launch_command(launch_command_parser().parse_args([*options, "--module", "mistraltune", *arguments]))
 
 
-def share_cores(num_processes: int) -> dict[str, str]:
+def share_cores(num_here: int) -> dict[str, str]:
     """Threads for each process, so that together they have the machine's; torchrun gives each one."""
-    return {} if "OMP_NUM_THREADS" in os.environ else {"OMP_NUM_THREADS": str(max(num_cores() // num_processes, 1))}
+    return {} if "OMP_NUM_THREADS" in os.environ else {"OMP_NUM_THREADS": str(max(num_cores() // num_here, 1))}
 
 
 def exit_code(of_process: int) -> int:

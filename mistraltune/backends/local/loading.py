@@ -93,13 +93,14 @@ def pick_device() -> torch.device:
     return torch.device("cpu")
 
 
-def load_base(ref: ModelRef, *, dtype: torch.dtype, attention: str = "sdpa") -> Any:
+def load_base(ref: ModelRef, *, dtype: torch.dtype, attention: str = "sdpa", device: torch.device | None = None) -> Any:
     """The base model on its device, quantised as `ref` says, without adapter.
 
     Args:
         ref: The model.
         dtype: Of the computation, and of weights that are not quantised.
         attention: Name under which transformers finds the attention.
+        device: Where its weights go; unset means `pick_device`.
 
     Raises:
         ConfigError: The model's architecture is not supported, or unknown to the installed transformers.
@@ -117,7 +118,7 @@ def load_base(ref: ModelRef, *, dtype: torch.dtype, attention: str = "sdpa") -> 
             folder,
             dtype=dtype,
             quantization_config=quantization_config(ref, folder, dtype=dtype),
-            device_map={"": pick_device()},
+            device_map={"": device or pick_device()},
             attn_implementation=attention,
             use_safetensors=True,
             trust_remote_code=False,

@@ -118,7 +118,8 @@ def scaled_up(up: torch.Tensor, layer: Layer, dtype: torch.dtype) -> torch.Tenso
 
 def dense_weight(base: Any, dtype: torch.dtype) -> torch.Tensor:
     """The weight of a linear layer, taken out of its 4 bits where it is quantised."""
-    state = getattr(base.weight, "quant_state", None)
+    # A weight that FSDP has put together from its shards is a plain tensor; the layer knows its scales too.
+    state = getattr(base.weight, "quant_state", None) or getattr(base, "quant_state", None)
     if state is None:
         weight: torch.Tensor = base.weight
         return weight

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from mistraltune.backends.local.packing import CPU_PASS_LENGTH, pack
+from mistraltune.backends.local.sharding import ALONE, Formation
 from mistraltune.backends.local.sizing import Dimensions
 
 if TYPE_CHECKING:
@@ -57,11 +58,13 @@ class Device(NamedTuple):
         kind: `gpu` or `cpu`.
         number_bytes: Bytes of a number that is computed with: 2 in bf16, 4 in float32.
         free: Bytes of memory that are free on it; None where nothing says so.
+        formation: The processes that train together, one a device.
     """
 
     kind: Literal["gpu", "cpu"]
     number_bytes: int
     free: int | None
+    formation: Formation = ALONE
 
 
 class Batch(NamedTuple):
@@ -78,11 +81,11 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True)
 class Memory:
-    """An estimate, in bytes.
+    """An estimate for each process, in bytes.
 
     Attributes:
         device: `gpu` or `cpu`.
-        weights: Of the frozen base.
+        weights: Of the frozen base; in shards, this process's and what is whole at one time.
         experts: That part of it which no quantisation makes smaller.
         adapters: With their gradients.
         optimizer: Its state.
@@ -90,6 +93,7 @@ class Memory:
         process: What the libraries take by themselves.
         free: Free on the device, if that is known.
         tokens: Of the longest pass through the model.
+        formation: The processes.
     """
 
     device: Literal["gpu", "cpu"]
@@ -101,6 +105,7 @@ class Memory:
     process: int
     free: int | None
     tokens: int
+    formation: Formation
 
     @property
     def total(self) -> int:
@@ -119,6 +124,8 @@ class Memory:
             "total_bytes": self.total,
             "free_bytes": self.free,
             "longest_pass_tokens": self.tokens,
+            "num_processes": self.formation.num_processes,
+            "is_sharded": self.formation.sharding is not None,
         }
 
 
@@ -126,21 +133,36 @@ def estimate_memory(config: LocalTrainConfig, dimensions: Dimensions, batch: Bat
     """What a training takes at its longest batch."""
     num_trained = count_adapter_weights(config, dimensions)
     tokens = longest_pass(config, batch, device)
-    linear_bytes = QUANTISED_BYTES.get(config.quantization, device.number_bytes)
-    experts = device.number_bytes * dimensions.expert_weights
     return Memory(
         device=device.kind,
-        weights=round(linear_bytes * dimensions.linear_weights)
-        + experts
-        + device.number_bytes * dimensions.other_weights,
-        experts=experts,
+        weights=weight_bytes(config, dimensions, device),
+        experts=device.number_bytes * dimensions.expert_weights,
         adapters=2 * FLOAT32 * num_trained,
         optimizer=round(STATE_BYTES[config.training.optimizer] * num_trained),
         activations=activation_bytes(config, dimensions, tokens, device),
         process=PROCESS_BYTES[device.kind],
         free=device.free,
         tokens=tokens,
+        formation=device.formation,
     )
+
+
+def weight_bytes(config: LocalTrainConfig, dimensions: Dimensions, device: Device) -> int:
+    """Bytes of the base that a process holds at one time."""
+    linear = QUANTISED_BYTES.get(config.quantization, device.number_bytes) * dimensions.linear_weights
+    layers = linear + device.number_bytes * dimensions.expert_weights
+    rest = device.number_bytes * dimensions.other_weights
+    sharding = device.formation.sharding
+    if sharding is None:
+        return round(layers + rest)
+    scales = (QUANTISED_BYTES["nf4"] - 0.5) * dimensions.linear_weights if config.quantization == "nf4" else 0
+    shard = (layers - scales + rest) / device.formation.num_processes
+    if sharding.offload_params and device.kind == "gpu":
+        shard = 0
+    head = device.number_bytes * dimensions.vocabulary * dimensions.hidden
+    # A layer is put together while the one before it computes.
+    whole = (layers - scales) * (min(2 / dimensions.layers, 1) if sharding.reshard_after_forward else 1)
+    return round(scales + shard + head + whole)
 
 
 def count_adapter_weights(config: LocalTrainConfig, dimensions: Dimensions) -> int:

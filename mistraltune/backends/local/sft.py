@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,35 +13,27 @@ from typing import Any
 import torch
 from accelerate.data_loader import SeedableRandomSampler
 from torch.utils.data import DataLoader, SequentialSampler
-from transformers import PrinterCallback, ProgressCallback, TrainerCallback, TrainerState
-from trl import SFTConfig, SFTTrainer
+from transformers import PrinterCallback, ProgressCallback, TrainerState
+from trl import SFTTrainer
 
 from mistraltune.backends.local import LocalTrainConfig
 from mistraltune.backends.local.batching import IGNORED, Batch, ConversationCollator, as_dataset, split_passes
+from mistraltune.backends.local.checkpoint_files import random_state_name, tidy
+from mistraltune.backends.local.counts import Counts
 from mistraltune.backends.local.dealing import DealtBatches
 from mistraltune.backends.local.log_probs import TrainedTokens, score_trained_tokens
-from mistraltune.backends.local.packing import CPU_PASS_LENGTH
+from mistraltune.backends.local.progress_callback import RunCallback
+from mistraltune.backends.local.sft_settings import find_pass_length, schedule_options, sft_config
+from mistraltune.backends.local.shards import idle_passes, let_go
 from mistraltune.backends.local.team import Team
 from mistraltune.backends.local.trackers import tracker_callbacks
 from mistraltune.backends.local.validations import Validation, find_best, num_since_lower, read_validations
-from mistraltune.backends.local.warm_up import warm_up
-from mistraltune.config import TrainingConfig
 from mistraltune.data.conversation import Conversation
-from mistraltune.errors import DivergedError
 from mistraltune.interfaces import Renderer
 from mistraltune.runs import RunDir
 
 TOTALS = ("seconds", "tokens", "trained_tokens")
 """Running sums that every step event carries, so that a continued run goes on counting where it was cut."""
-
-WHOLE = 2**31
-"""On a GPU the whole micro-step, whose size is the user's, is one pass."""
-
-TRACKER_PROJECT = "mistraltune"
-"""Under which trackers that sort runs by project keep them, unless their own variable says otherwise."""
-
-UNWANTED_IN_CHECKPOINTS = ("training_args.bin", "README.md")
-"""A pickle that can hold the Hub token in clear, and a card about nothing yet."""
 
 
 class RunTrainer(SFTTrainer):  # type: ignore[misc]
@@ -57,6 +48,7 @@ class RunTrainer(SFTTrainer):  # type: ignore[misc]
         validation: Validation conversations; may be empty.
         run: Where checkpoints and events go.
         team: The processes that share each step.
+        is_sharded: Whether the base is in shards, so that all of them must go through it equally often.
         details: Facts about the model, see `describe`.
     """
 
@@ -71,12 +63,14 @@ class RunTrainer(SFTTrainer):  # type: ignore[misc]
         validation: Sequence[Conversation],
         run: RunDir,
         team: Team,
+        is_sharded: bool,
         details: dict[str, Any],
     ) -> None:
         self.data_collator: ConversationCollator
         self.control: Any
         self.run = run
         self.team = team
+        self.is_sharded = is_sharded
         self.details = details
         self.training_config = config.training
         self.mark = 0.0
@@ -106,6 +100,9 @@ class RunTrainer(SFTTrainer):  # type: ignore[misc]
         for parameter in model.parameters():
             if parameter.requires_grad:
                 parameter.data = parameter.data.float()
+
+    def _move_model_to_device(self, model: Any, device: torch.device) -> None:
+        """Leave it: loading has put every part of it where it belongs, and shards on the CPU must not be moved."""
 
     def _send_telemetry(self) -> None:
         """Send nothing: whoever imported huggingface_hub before us has decided the variable that turns this off."""
@@ -165,8 +162,20 @@ class RunTrainer(SFTTrainer):  # type: ignore[misc]
         self.unlogged.tokens += inputs["input_ids"].numel()
         self.unlogged.trained += int((inputs["labels"] != IGNORED).sum())
         step = super().training_step
+        idle = self.idle_passes(inputs)
         losses = [step(model, one_pass, num_items_in_batch) for one_pass in split_passes(inputs)]
+        with self.keeping_random_state():
+            for one_pass in idle:
+                step(model, one_pass, num_items_in_batch)
         return torch.stack(losses).sum() if losses else torch.zeros((), device=self.args.device)
+
+    def idle_passes(self, batch: Batch) -> list[dict[str, Any]]:
+        """What this process must do beside its own passes of a batch, so that the others can do theirs."""
+        return list(idle_passes(batch, self.team)) if self.is_sharded else []
+
+    def keeping_random_state(self) -> AbstractContextManager[None]:
+        """Around what may draw random numbers that nothing else shall miss."""
+        return torch.random.fork_rng(devices=[self.args.device] if self.args.device.type == "cuda" else [])
 
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
@@ -189,8 +198,8 @@ class RunTrainer(SFTTrainer):  # type: ignore[misc]
         sums = torch.zeros(3, dtype=torch.float64, device=self.args.device)
         training_collator, self.data_collator = self.data_collator, self.validation_collator
         with torch.no_grad(), self.compute_loss_context_manager():
-            for batch in self.get_eval_dataloader():
-                for one_pass in split_passes(self._prepare_inputs(batch)):
+            for batch in map(self._prepare_inputs, self.get_eval_dataloader()):
+                for one_pass in (*self.idle_passes(batch), *split_passes(batch)):
                     scores: TrainedTokens = self.model(**one_pass)
                     sums += torch.stack(
                         [
@@ -199,6 +208,8 @@ class RunTrainer(SFTTrainer):  # type: ignore[misc]
                             torch.tensor(len(scores.is_top1)).to(sums),
                         ]
                     )
+        if self.is_sharded:
+            let_go(self.model)
         self.data_collator = training_collator
         self.model.train(was_training)
         loss, correct, count = self.accelerator.reduce(sums).tolist()
@@ -270,201 +281,7 @@ class RunTrainer(SFTTrainer):  # type: ignore[misc]
         with self.run.publish_checkpoint(step) as staging:
             self.args.output_dir = str(staging)
             super()._save_checkpoint(model, trial)
-            written = staging / f"checkpoint-{step}"
-            for file in written.iterdir():
-                if file.name not in UNWANTED_IN_CHECKPOINTS:
-                    file.rename(staging / file.name)
-            for leftover in written.iterdir():
-                leftover.unlink()
-            written.rmdir()
-            for name in UNWANTED_IN_CHECKPOINTS:  # TRL writes a second card beside the checkpoint
-                (staging / name).unlink(missing_ok=True)
-            for rank, state in enumerate(random_states[1:], start=1):
-                (staging / random_state_name(rank)).write_bytes(state)
+            tidy(staging, written=staging / f"checkpoint-{step}", random_states=random_states[1:])
         self.args.output_dir = str(self.run.path)
         self.run.drop_old_checkpoints(keep=self.training_config.keep_checkpoints, spare=self.best_step)
         self.run.emit("checkpoint", step=step)
-
-
-@dataclass
-class Counts:
-    """What this process has seen since the last log.
-
-    Attributes:
-        tokens: All tokens.
-        trained: Those that carry loss.
-        correct: Those of them that were the model's first choice, a tensor without dimensions.
-    """
-
-    tokens: int = 0
-    trained: int = 0
-    correct: torch.Tensor = field(default_factory=lambda: torch.tensor(0))
-
-
-class RunCallback(TrainerCallback):  # type: ignore[misc]
-    """Turns the trainer's calls into events of the run, and the run's wish to stop into the trainer's."""
-
-    def __init__(self, trainer: RunTrainer) -> None:
-        self.trainer = trainer
-        self.last_seconds = 0.0
-        self.validated_step = 0
-
-    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Find out whether the longest batch fits, and tell how far there is to go."""
-        warm_up(self.trainer, self.trainer.data_collator.conversations)
-        self.trainer.is_warm = True
-        self.last_seconds = self.trainer.totals["seconds"]
-        self.trainer.mark = time.perf_counter()
-        self.trainer.run.emit("begin", step=state.global_step, num_steps=state.max_steps)
-
-    def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Tell that no step comes any more."""
-        self.trainer.run.emit("end", step=state.global_step)
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
-        """Save where a stop is wanted; log where something is saved, so that a checkpoint has its figures."""
-        self.trainer.count_time()
-        self.trainer.run.emit("tick", step=state.global_step)
-        if self.trainer.team.agrees(self.trainer.run.stop_requested):
-            control.should_save = True
-            control.should_training_stop = True
-        # At the end of an epoch, a checkpoint comes after the validation: one that came before would lack its figure,
-        # and a run that continues from there would draw other random numbers.
-        if args.eval_strategy == "epoch" and control.should_save and float(state.epoch).is_integer():
-            control.should_evaluate = True
-        control.should_log = control.should_log or control.should_save or control.should_evaluate
-        return control
-
-    def on_evaluate(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
-        """Save what is the best so far, and the state in which training ends early."""
-        self.validated_step = state.global_step
-        if self.trainer.best_step == state.global_step:
-            control.should_save = True
-        if self.trainer.has_converged:
-            control.should_save = True
-            control.should_training_stop = True
-        return control
-
-    def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
-        """Likewise at the end of an epoch, which is validated once."""
-        control.should_evaluate = control.should_evaluate and self.validated_step != state.global_step
-        control.should_log = control.should_log or control.should_save or control.should_evaluate
-        return control
-
-    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **_: Any) -> None:
-        """One step event, with the mean loss and the speed since the last one."""
-        if not logs or "loss" not in logs:
-            return
-        if not math.isfinite(logs["loss"]) or not math.isfinite(logs.get("grad_norm", 0.0)):
-            raise DivergedError(
-                f"the loss is no number any more at step {state.global_step}",
-                hint="lower training.learning_rate, or look for odd rows with `mistraltune data show`",
-            )
-        seen, self.trainer.unlogged = self.trainer.unlogged, Counts()
-        num_tokens, num_trained, num_correct = self.trainer.team.sum([seen.tokens, seen.trained, int(seen.correct)])
-        totals = self.trainer.totals
-        totals["tokens"] += num_tokens
-        totals["trained_tokens"] += num_trained
-        seconds = totals["seconds"] - self.last_seconds
-        speed = num_tokens / seconds if seconds else 0.0
-        accuracy = num_correct / max(num_trained, 1)
-        self.last_seconds = totals["seconds"]
-        self.trainer.run.emit(
-            "step",
-            step=state.global_step,
-            epoch=round(float(state.epoch or 0), 4),
-            loss=float(logs["loss"]),
-            learning_rate=float(logs["learning_rate"]),
-            grad_norm=float(logs.get("grad_norm", 0.0)),
-            accuracy=accuracy,
-            tokens_per_second=round(speed, 1),
-            seconds=round(totals["seconds"], 3),
-            tokens=int(totals["tokens"]),
-            trained_tokens=int(totals["trained_tokens"]),
-        )
-
-
-def random_state_name(rank: int) -> str:
-    """The file of a checkpoint in which transformers looks for a process's generators, where there are several."""
-    return f"rng_state_{rank}.pth"
-
-
-def sft_config(config: LocalTrainConfig, run: RunDir, *, has_validation: bool) -> SFTConfig:
-    """The run's configuration in TRL's words; everything that TRL would do to ready-made data is off."""
-    training = config.training
-    on_cuda = torch.cuda.is_available()
-    return SFTConfig(
-        output_dir=str(run.path),
-        dataset_kwargs={"skip_prepare_dataset": True},
-        remove_unused_columns=False,
-        max_length=None,
-        num_train_epochs=training.epochs,
-        max_steps=training.max_steps or -1,
-        learning_rate=training.learning_rate,
-        lr_scheduler_type="constant_with_warmup" if training.schedule == "constant" else training.schedule,
-        optim=training.optimizer,
-        warmup_steps=training.warmup_fraction,
-        weight_decay=training.weight_decay,
-        max_grad_norm=training.max_grad_norm,
-        per_device_train_batch_size=training.batch_size,
-        per_device_eval_batch_size=training.batch_size,
-        gradient_accumulation_steps=training.gradient_accumulation_steps,
-        logging_steps=training.logging_steps,
-        logging_strategy="steps",
-        eval_strategy=("steps" if training.eval_steps else "epoch") if has_validation else "no",
-        eval_steps=training.eval_steps,
-        save_strategy="steps" if training.save_steps else "epoch",
-        save_steps=training.save_steps or 500,
-        save_total_limit=None,
-        seed=training.seed,
-        data_seed=training.seed,
-        # On CUDA, autocast runs the float32 adapters in bf16; on a CPU its casts cost more than they save.
-        bf16=on_cuda and model_is_bf16(config),
-        fp16=False,
-        use_cpu=not on_cuda,
-        gradient_checkpointing=False,
-        activation_checkpointing=config.local.activation_checkpointing,
-        report_to="none",  # see `tracker_callbacks`
-        run_name=run.run_id,
-        project=TRACKER_PROJECT,
-        disable_tqdm=True,
-        dataloader_pin_memory=on_cuda,
-        push_to_hub=False,
-    )
-
-
-def schedule_options(training: TrainingConfig, *, num_steps: int) -> dict[str, float]:
-    """What a schedule takes beside its warm-up, in transformers' words."""
-    match training.schedule:
-        case "cosine_with_min_lr":
-            return {"min_lr_rate": training.min_lr_ratio}
-        case "cosine_with_restarts":
-            return {"num_cycles": training.num_cycles}
-        case "warmup_stable_decay":
-            # transformers begins with a step at the peak and reaches the minimum only after the last step, so that the
-            # fall of a single step would be none. Here the last step has the minimum, unless that is 0, which would
-            # train nothing. The peak keeps a step of its own.
-            num_warmup_steps = int(training.warmup_fraction * num_steps)
-            wanted = max(1, round(training.decay_fraction * num_steps))
-            num_falling = min(wanted, num_steps - num_warmup_steps - 1)
-            reaches_minimum = training.min_lr_ratio > 0 and num_falling > 0
-            return {
-                "num_decay_steps": num_falling + 1,
-                "num_cycles": (num_falling + 1) / num_falling / 2 if reaches_minimum else 0.5,  # half a cosine wave
-                "min_lr_ratio": training.min_lr_ratio,
-            }
-    return {}
-
-
-def find_pass_length(config: LocalTrainConfig) -> int:
-    """Tokens that go through the model at once; see `LocalOptions.pass_length`."""
-    if not config.training.packing:
-        return 1  # each sequence has a pass of its own
-    return config.local.pass_length or (WHOLE if torch.cuda.is_available() else CPU_PASS_LENGTH)
-
-
-def model_is_bf16(config: LocalTrainConfig) -> bool:
-    """Whether the run computes in bfloat16."""
-    from mistraltune.backends.local.loading import pick_dtype
-
-    return pick_dtype(config.local.dtype) == torch.bfloat16

@@ -110,6 +110,18 @@ class Team:
         dist.all_reduce(sums)
         return cast("list[float]", sums.tolist())
 
+    def most(self, number: int) -> int:
+        """The largest of everybody's numbers."""
+        if self.size == 1:
+            return number
+        largest = torch.tensor(number)
+        dist.all_reduce(largest, dist.ReduceOp.MAX)
+        return int(largest)
+
+    def meet(self) -> None:
+        """Wait until everybody has come this far."""
+        self.most(0)
+
     def agrees(self, wish: bool) -> bool:
         """Whether anybody wishes it; the same answer for everybody."""
         return self.sum([wish])[0] > 0
@@ -156,7 +168,12 @@ def own_team() -> Team:
 
 
 def follow_into_death(launcher: int) -> None:
-    """End with the launcher, as if it had passed on a SIGTERM: after it, nobody would ever end this process."""
+    """End with the launcher, as if it had passed on a SIGTERM: after it, nobody would ever end this process.
+
+    A process that is stopping already ignores further signals, of which a launcher passes on some twice; there the
+    launcher has died of the second one, and this process ends at once too.
+    """
     while os.getppid() == launcher:
         time.sleep(GLANCE)
-    os.kill(os.getpid(), signal.SIGTERM)
+    is_stopping = signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+    os.kill(os.getpid(), signal.SIGKILL if is_stopping else signal.SIGTERM)

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from torch.distributed import DistError
+
 from mistraltune.backends.local.team import GLANCE, Team
 from mistraltune.errors import ExitCode, MistralTuneError, OtherProcessFailed, Stopped, TemporaryError
 from mistraltune.secrets import masked
@@ -53,14 +55,21 @@ def refuse_second_word(team: Team, *, seconds: float) -> None:
     """Wait so long for another process to tell of an error, and raise if one does."""
     end = time.monotonic() + seconds
     while team.store:
-        if team.store.check(["failure"]):
-            claim = team.store.get("failure")
+        if claim := read_claim(team):
             if json.loads(claim)["rank"] == team.rank:
                 return
             raise echo(claim)
         if time.monotonic() >= end:
             return
         time.sleep(GLANCE)
+
+
+def read_claim(team: Team) -> bytes | None:
+    """What the process says that tells; None while there is none, and where the launcher has died with the store."""
+    try:
+        return team.store.get("failure") if team.store.check(["failure"]) else None
+    except DistError:
+        return None
 
 
 def claim_the_word(team: Team, error: Exception) -> None:
@@ -70,7 +79,10 @@ def claim_the_word(team: Team, error: Exception) -> None:
     reason = masked(f"{type(error).__name__}: {error}")
     code = getattr(error, "exit_code", ExitCode.BUG)
     claim = json.dumps({"rank": team.rank, "exit_code": int(code), "reason": reason})
-    accepted = team.store.compare_set("failure", "", claim)
+    try:
+        accepted = team.store.compare_set("failure", "", claim)
+    except DistError:  # the launcher has died with the store: nobody else may hear of it
+        accepted = claim
     if json.loads(accepted)["rank"] != team.rank:
         raise echo(accepted)
     place = f"process {team.rank} of {team.size}"

@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import json
-import resource
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mistraltune.backends.local.devices import device_name, num_threads, use_one_gpu
+from mistraltune.backends.local.figures import final_figures
 from mistraltune.backends.local.footprint import Footprint
-from mistraltune.backends.local.inspecting import IMAGE_PARTS, expert_names, refuse_unknown_layers
 from mistraltune.backends.local.locating import hub_commit, locate
+from mistraltune.backends.local.sharding import Formation, hidden_from_libraries
 from mistraltune.checkpoints import Checkpoint
 from mistraltune.config import TrainingConfig
 from mistraltune.data.conversation import Conversation
 from mistraltune.errors import ConfigError, Stopped
 from mistraltune.publishing import publish_dir
 from mistraltune.results import ModelRef, TrainResult
-from mistraltune.runs import Event, RunDir
+from mistraltune.runs import RunDir
 
 if TYPE_CHECKING:
+    import torch
+
     from mistraltune.backends.local import LocalTrainConfig
     from mistraltune.backends.local.sft import RunTrainer
     from mistraltune.backends.local.team import Team
@@ -36,12 +36,14 @@ class Task:
 
     Attributes:
         config: The run's configuration.
+        formation: All of them, and how they share the base.
         train: Training conversations.
         validation: Validation conversations.
         run_path: The run directory, from which they read checkpoints.
     """
 
     config: LocalTrainConfig
+    formation: Formation
     train: Sequence[Conversation]
     validation: Sequence[Conversation]
     run_path: Path
@@ -50,14 +52,18 @@ class Task:
 class LocalTrainer:
     """The Trainer of the local backend; under a launcher, that of the process that leads the others."""
 
-    def __init__(self, config: LocalTrainConfig) -> None:
+    def __init__(self, config: LocalTrainConfig, formation: Formation) -> None:
         self.config = config
+        self.formation = formation
 
     def preview(self, train: Sequence[Conversation], validation: Sequence[Conversation]) -> dict[str, Any]:
         """What the training will take of `memory` and `disk`, see `Footprint.figures`; no weight need be there."""
         run_path = Path(self.config.output_dir) / (self.config.run_id or "new")
         base = locate(self.base_ref, with_weights=False)
-        return Footprint(self.config, base=base, run_path=run_path, train=train).figures()
+        figures = self.footprint(base, run_path, train).figures()
+        if not (passed_over := self.formation.passed_over):
+            return figures
+        return figures | {"warnings": [f"without effect in accelerate's settings: {', '.join(passed_over)}"]}
 
     def train(self, train: Sequence[Conversation], validation: Sequence[Conversation], run: RunDir) -> TrainResult:
         """Train, or continue from the newest sound checkpoint, and publish the adapter.
@@ -68,7 +74,7 @@ class LocalTrainer:
         """
         if notice := use_one_gpu():
             run.emit("note", text=notice)
-        footprint = Footprint(self.config, base=locate(self.base_ref), run_path=run.path, train=train)
+        footprint = self.footprint(locate(self.base_ref), run.path, train)
         footprint.refuse_small_disk()
         footprint.refuse_small_memory()
         run.emit("phase", phase="load", text=f"loading {self.config.model}")
@@ -77,9 +83,9 @@ class LocalTrainer:
         from mistraltune.backends.local.telling import telling_once
 
         team = own_team()
-        with telling_once(team):
+        with telling_once(team), hidden_from_libraries():
             team.call()
-            team.share(Task(self.config, train, validation, run.path))
+            team.share(Task(self.config, self.formation, train, validation, run.path))
             trainer = self.train_with(team, train, validation, run)
         details = trainer.details | take_best(trainer, run)
         self.publish_adapter(trainer.model, run)
@@ -91,33 +97,19 @@ class LocalTrainer:
         self, team: Team, train: Sequence[Conversation], validation: Sequence[Conversation], run: RunDir
     ) -> RunTrainer:
         """Load the model and train it to the end; what every process of the team does."""
-        from mistraltune.backends.local.loading import (
-            keep_trainable,
-            load_base,
-            load_renderer,
-            pick_device,
-            pick_dtype,
-            quiet_libraries,
-        )
+        from mistraltune.backends.local.loading import load_renderer, pick_dtype, quiet_libraries
 
         quiet_libraries()
         from transformers import set_seed
 
-        from mistraltune.backends.local.attention import pick_attention
-        from mistraltune.backends.local.low_rank import compute_at_base_precision
         from mistraltune.backends.local.sft import RunTrainer
         from mistraltune.backends.local.shortage import explaining_shortage
 
         dtype = pick_dtype(self.config.local.dtype)
         set_seed(self.config.training.seed)
-        footprint = Footprint(self.config, base=locate(self.base_ref), run_path=run.path, train=train)
-        with explaining_shortage(lambda: "while loading the model", advice=footprint.advice):
-            base = load_base(self.base_ref, dtype=dtype, attention=pick_attention(pick_device(), dtype))
-        keep_trainable(base)
-        model = attach_adapters(base, self.config)
-        if model.device.type == "cpu":
-            compute_at_base_precision(model)
-        details = describe(model) | {"dtype": str(dtype).removeprefix("torch."), "device": str(model.device)}
+        advice = self.footprint(locate(self.base_ref), run.path, train).advice
+        with explaining_shortage(lambda: "while loading the model", advice=advice):
+            model, details = self.load_model(team, dtype)
         run.emit("model", **details)
         trainer = RunTrainer(
             model=model,
@@ -128,14 +120,61 @@ class LocalTrainer:
             validation=validation,
             run=run,
             team=team,
+            is_sharded=self.formation.sharding is not None,
             details=details,
         )
         team.equalise(parameter for parameter in model.parameters() if parameter.requires_grad)
         if not team.is_leader:
             set_seed(self.config.training.seed + team.rank)  # dropout differs; the order of rows has a seed of its own
-        with explaining_shortage(lambda: trainer.place, advice=footprint.advice):
+        with explaining_shortage(lambda: trainer.place, advice=advice):
             self.run_to_the_end(trainer, run)
         return trainer
+
+    def load_model(self, team: Team, dtype: torch.dtype) -> tuple[Any, dict[str, Any]]:
+        """The base with fresh adapters on its device, in shards where that is asked for, and facts about it."""
+        from mistraltune.backends.local.loading import pick_device
+
+        sharding, device = self.formation.sharding, pick_device()
+        if sharding is None:
+            return self.adapt_base(dtype, device, held_on=device)
+        import torch
+
+        from mistraltune.backends.local.shards import load_in_turns, make_mesh, shard_base
+
+        mesh = make_mesh(team, device)
+
+        def load() -> tuple[Any, dict[str, Any]]:
+            model, details = self.adapt_base(dtype, device, held_on=torch.device("cpu"))
+            shard_base(model, sharding, mesh=mesh, device=device)
+            return model, details | {"sharding": {"num_shards": team.size, **asdict(sharding)}}
+
+        return load_in_turns(load, team) if sharding.loads_in_turns else load()
+
+    def adapt_base(
+        self, dtype: torch.dtype, device: torch.device, *, held_on: torch.device
+    ) -> tuple[Any, dict[str, Any]]:
+        """The base with fresh adapters, and facts about it.
+
+        Args:
+            dtype: Of the computation.
+            device: Likewise.
+            held_on: Where its weights are meanwhile.
+        """
+        from mistraltune.backends.local.adapting import attach_adapters, describe
+        from mistraltune.backends.local.attention import pick_attention
+        from mistraltune.backends.local.loading import keep_trainable, load_base
+        from mistraltune.backends.local.low_rank import compute_at_base_precision
+
+        base = load_base(self.base_ref, dtype=dtype, attention=pick_attention(device, dtype), device=held_on)
+        keep_trainable(base)
+        model = attach_adapters(base, self.config)
+        if device.type == "cpu":
+            compute_at_base_precision(model)
+        return model, describe(model) | {"dtype": str(dtype).removeprefix("torch."), "device": str(device)}
+
+    def footprint(self, base: Path, run_path: Path, train: Sequence[Conversation]) -> Footprint:
+        """What the training takes."""
+        return Footprint(self.config, base=base, run_path=run_path, train=train, formation=self.formation)
 
     @property
     def base_ref(self) -> ModelRef:
@@ -226,40 +265,6 @@ def describe_plateau(training: TrainingConfig) -> str:
     return f"{times} brought no {f'loss lower by more than {delta:g}' if delta else 'lower loss'}"
 
 
-def follow(*, on_event: Callable[[Event], None], should_stop: Callable[[], bool]) -> None:
-    """What every process but the leader does: wait for a task, train it with the others, write nothing.
-
-    Args:
-        on_event: Hears what happens.
-        should_stop: Asked after every step; a stop of one is a stop of all.
-
-    Raises:
-        OtherProcessFailed: The training failed or was stopped, as another process has told.
-    """
-    from mistraltune.backends.local.team import own_team
-    from mistraltune.backends.local.telling import telling_once
-
-    team = own_team()
-    with telling_once(team):
-        if not team.is_called():
-            return
-        task: Task = team.share(None)
-        run = RunDir(task.run_path, on_event=on_event, should_stop=should_stop, keeps_metrics=False)
-        LocalTrainer(task.config).train_with(team, task.train, task.validation, run)
-
-
-@contextmanager
-def leading() -> Iterator[None]:
-    """Around all that the leader does: the others learn how it ends, also where it trains nothing."""
-    from mistraltune.backends.local.team import own_team
-    from mistraltune.backends.local.telling import telling_once
-
-    team = own_team()
-    with telling_once(team):
-        yield
-    team.dismiss()
-
-
 @contextmanager
 def explaining_misfit(step: int) -> Iterator[None]:
     """Tell in words that a checkpoint has other weights than the model (`--allow-changed` can bring that about).
@@ -276,86 +281,6 @@ def explaining_misfit(step: int) -> Iterator[None]:
             f"the checkpoint of step {step} does not fit adapters of this shape",
             hint="the shape of adapters cannot change within a run; choose another --run-id",
         ) from error
-
-
-def attach_adapters(base: Any, config: LocalTrainConfig) -> Any:
-    """The PEFT model: the frozen base with float32 LoRA adapters.
-
-    Raises:
-        ConfigError: A target module matches no linear layer; the message lists the valid names.
-    """
-    import torch
-    from peft import LoraConfig, get_peft_model
-
-    linear = [name for name, module in base.named_modules() if isinstance(module, torch.nn.Linear)]
-    of_images = {name for name in linear if any(part in name for part in IMAGE_PARTS)}
-    layers = {name.rsplit(".", 1)[-1] for name in linear if name not in of_images} - {"lm_head"}
-    refuse_unknown_layers(config, layers, expert_names([name for name, _ in base.named_parameters()]))
-    lora = LoraConfig(
-        task_type="CAUSAL_LM",
-        r=config.lora.r,
-        lora_alpha=config.lora.alpha,
-        lora_dropout=config.lora.dropout,
-        target_modules=list(config.lora.target_modules),
-        # The parts that see images have layers of the same names.
-        exclude_modules=rf".*({'|'.join(IMAGE_PARTS)})\..*" if of_images else None,
-        target_parameters=list(config.lora.target_parameters) or None,
-        use_rslora=config.lora.use_rslora,
-        use_dora=config.lora.use_dora,
-    )
-    return get_peft_model(base, lora)
-
-
-def describe(model: Any) -> dict[str, Any]:
-    """Facts that a user checks: adapters, trainable weights, and the share of weights that is quantised."""
-    from bitsandbytes.nn import Linear4bit, Linear8bitLt
-    from peft.tuners.lora import LoraLayer
-
-    quantised = sum(
-        module.in_features * module.out_features
-        for module in model.modules()
-        if isinstance(module, (Linear4bit, Linear8bitLt))
-    )
-    trainable = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
-    frozen = model.get_base_model().num_parameters() - trainable
-    return {
-        "num_adapters": sum(isinstance(module, LoraLayer) for module in model.modules()),
-        "num_trainable": trainable,
-        "num_weights": frozen,
-        "quantised_share": round(quantised / frozen, 4),
-    }
-
-
-def final_figures(trainer: RunTrainer, *, num_rows: int, adapter_step: int) -> dict[str, float | int | None]:
-    """The figures of `metrics.json`; see the README for their meaning and units."""
-    history = trainer.run.history()
-    steps = [event for event in history if event["event"] == "step"]
-    validations = {event["step"]: event["val_loss"] for event in history if event["event"] == "validation"}
-    # A step event holds the mean loss since the one before it.
-    spans = [after - before for before, after in pairwise([0, *(event["step"] for event in steps)])]
-    loss = sum(event["loss"] * span for event, span in zip(steps, spans, strict=True)) / max(sum(spans), 1)
-    seconds, tokens = trainer.totals["seconds"], int(trainer.totals["tokens"])
-    return {
-        "train_loss": loss,
-        "val_loss": validations.get(adapter_step, next(reversed(validations.values()), None)),
-        "train_seconds": round(seconds, 3),
-        "train_tokens": tokens,
-        "trained_tokens": int(trainer.totals["trained_tokens"]),
-        "tokens_per_second": round(tokens / seconds, 2) if seconds else None,
-        "peak_memory_bytes": peak_memory_bytes(),
-        "num_steps": trainer.state.global_step,
-        "num_rows": num_rows,
-    }
-
-
-def peak_memory_bytes() -> int:
-    """Most memory held at once: of the GPU where there is one, else of the process."""
-    import torch
-
-    if torch.cuda.is_available():
-        return int(torch.cuda.max_memory_allocated())
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024  # kilobytes on Linux, bytes on macOS
 
 
 def hub_id_or_path(name: str, folder: Path) -> str:

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import torch
-
 from mistraltune.backends.local.batching import IGNORED
 from mistraltune.data.conversation import Conversation
 from mistraltune.data.fitting import Fitted
@@ -31,8 +29,7 @@ def warm_up(trainer: RunTrainer, train: Sequence[Conversation]) -> None:
     count = (batch["labels"] != IGNORED).sum()
     trainer.run.emit("phase", phase="warm_up", text=f"trying the longest batch: {batch['input_ids'].numel():,} tokens")
     counts, trainer.unlogged = trainer.unlogged, replace(trainer.unlogged)
-    devices = [trainer.args.device] if trainer.args.device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
+    with trainer.keeping_random_state():
         trainer.training_step(trainer.model_wrapped, batch, count)
     trainer.model_wrapped.zero_grad()
     trainer.unlogged = counts

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from mistraltune.backends.local import LocalTrainConfig
+from mistraltune.backends.local.devices import has_gpu
 from mistraltune.backends.local.footprint import Footprint, count_trained_weights, num_checkpoints
 from mistraltune.backends.local.memory import Device
+from mistraltune.backends.local.sharding import Formation
 from mistraltune.backends.local.sizing import Dimensions, read_dimensions
 from mistraltune.data.conversation import Conversation, Message
 from mistraltune.errors import ConfigError, TemporaryError
@@ -46,6 +48,14 @@ def test_adapter_weights_are_those_that_peft_makes(config: MakeConfig, tiny_mode
 
 def test_a_model_of_unknown_dimensions_is_measured_by_its_files(config: MakeConfig, tiny_model: Path) -> None:
     assert count_trained_weights(config(r=4), tiny_model, None) == 8192
+
+
+def test_the_memory_of_a_cpu_is_shared_by_the_processes_on_it(
+    config: MakeConfig, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mistraltune.backends.local.footprint.free_memory", lambda: 8_000_000_000)
+    four = Footprint(config(), base=tiny_model, run_path=tmp_path, train=ROWS, formation=Formation(8, 4))
+    assert four.device.free == (8_000_000_000 if has_gpu() else 2_000_000_000)
 
 
 @pytest.mark.parametrize(
@@ -90,6 +100,11 @@ def test_weights_that_cannot_fit_are_refused_with_their_bytes(
         r"the weights of .* take about 8 MiB as they are held; 1 MiB of the GPU's memory are free",
         refused.value.message,
     )
+    assert "FSDP" not in refused.value.hint
+    large.device = Device("gpu", 2, free=1_000_000, formation=Formation(8, 8))
+    with pytest.raises(ConfigError) as refused:
+        large.refuse_small_memory()
+    assert refused.value.hint.startswith("share the base over the processes by FSDP (--accelerate-config); ")
 
 
 def test_experts_are_named_where_they_are_what_does_not_fit(

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from mistraltune.backends.local.launching import count_processes, exit_code, refuse_sharding, share_cores
+from mistraltune.backends.local.launching import exit_code, find_formation, share_cores
+from mistraltune.backends.local.sharding import Formation
 from mistraltune.errors import ConfigError, ExitCode
 from mistraltune.interfaces import Launch
 
@@ -26,37 +27,32 @@ def accelerate_config(folder: Path, *, kind: str = "MULTI_GPU", rest: str = "num
 
 def test_processes_are_counted_by_the_option_then_the_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5,7")
-    assert count_processes(Launch("torchrun", 2)) == 2
-    assert count_processes(Launch("torchrun")) == 3
+    assert find_formation(Launch("torchrun", 2)) == Formation(2, 2)
+    assert find_formation(Launch("torchrun")) == Formation(3, 3)
 
 
 def test_without_a_gpu_the_user_says_how_many(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     with pytest.raises(ConfigError) as refused:
-        count_processes(Launch("torchrun"))
+        find_formation(Launch("torchrun"))
     assert refused.value.hint == "say how many with --num-processes"
 
 
 def test_accelerates_file_says_how_many(tmp_path: Path) -> None:
-    assert count_processes(accelerate_config(tmp_path)) == 4
+    assert find_formation(accelerate_config(tmp_path)) == Formation(4, 4)
 
 
-@pytest.mark.parametrize("kind", ["FSDP", "DEEPSPEED", "MEGATRON_LM"])
-def test_what_accelerate_would_shard_is_refused_by_name(tmp_path: Path, kind: str) -> None:
-    with pytest.raises(ConfigError, match=f"distributed_type {kind}"):
-        count_processes(accelerate_config(tmp_path, kind=kind))
-
-
-def test_what_an_outside_launcher_of_accelerate_would_shard_is_refused_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    refuse_sharding()
-    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
-    with pytest.raises(ConfigError, match="ACCELERATE_USE_FSDP=true in the environment"):
-        refuse_sharding()
+@pytest.mark.parametrize(
+    ("kind", "name"), [("DEEPSPEED", "DeepSpeed"), ("MEGATRON_LM", "Megatron-LM"), ("XLA", "TPUs")]
+)
+def test_other_ways_to_share_a_model_are_refused_by_name(tmp_path: Path, kind: str, name: str) -> None:
+    with pytest.raises(ConfigError, match=rf"{name} is asked for in .*accelerate\.yaml"):
+        find_formation(accelerate_config(tmp_path, kind=kind))
 
 
 def test_a_file_that_accelerate_cannot_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"accelerate cannot read .*missing\.yaml"):
-        count_processes(Launch("accelerate", None, str(tmp_path / "missing.yaml")))
+        find_formation(Launch("accelerate", None, str(tmp_path / "missing.yaml")))
 
 
 def test_the_threads_of_all_processes_fill_the_machine_unless_the_user_says_otherwise(

@@ -15,6 +15,7 @@ import pytest
 
 from mistraltune.backends.local import LocalTrainConfig
 from mistraltune.backends.local.memory import STATE_BYTES, Batch, Device, estimate_memory, ways_to_save
+from mistraltune.backends.local.sharding import Formation, Sharding
 from mistraltune.backends.local.sizing import Dimensions, read_dimensions
 from mistraltune.config import Optimizer
 from mistraltune.configuring import load_config
@@ -41,6 +42,29 @@ def test_four_bits_hold_a_quarter_of_the_linear_layers() -> None:
     assert held["nf4"].weights == pytest.approx(
         0.516 * MISTRAL_7B.linear_weights + 2 * MISTRAL_7B.other_weights, rel=0.01
     )
+
+
+def test_shards_divide_what_is_not_whole_in_every_process() -> None:
+    """Whole are two layers and the head at a time, and the scales of weights in 4 bits at any."""
+    batch, head = Batch([1000] * 4, 1000), 2 * 32768 * 4096
+    eight = GPU._replace(formation=Formation(8, 8, Sharding()))
+    for quantization, scales in (("none", 0.0), ("nf4", 0.5 / 32)):
+        config = base_config(f"quantization={quantization}")
+        whole = estimate_memory(config, MISTRAL_7B, batch, GPU)
+        shared = estimate_memory(config, MISTRAL_7B, batch, eight)
+        kept = round(scales * MISTRAL_7B.linear_weights)
+        layers = whole.weights - 2 * MISTRAL_7B.other_weights - kept
+        expected = (whole.weights - kept) / 8 + kept + head + layers / 16
+        assert shared.weights == pytest.approx(expected, rel=0.01)
+        assert shared.total - shared.weights == whole.total - whole.weights
+    unreleased = Sharding(reshard_after_forward=False)
+    kept_whole = estimate_memory(config, MISTRAL_7B, batch, GPU._replace(formation=Formation(8, 8, unreleased)))
+    assert kept_whole.weights > whole.weights - head
+    in_memory_of_the_cpu = Sharding(offload_params=True)
+    offloaded = estimate_memory(
+        config, MISTRAL_7B, batch, GPU._replace(formation=Formation(8, 8, in_memory_of_the_cpu))
+    )
+    assert offloaded.weights < shared.weights
 
 
 def test_every_optimizer_has_a_size() -> None:

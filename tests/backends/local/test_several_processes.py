@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from two_processes import FSDP, TORCHRUN, TWO, end, events, ranks, share_by_accelerate, start, timeless, write_settings
 
 from mistraltune.backends.local import LocalBackend, LocalTrainConfig
 from mistraltune.configuring import load_config
@@ -21,64 +22,17 @@ from mistraltune.errors import ConfigError, Stopped
 from mistraltune.runs import RunDir
 from mistraltune.training import train
 
-LABELS = ("billing / urgent", "billing / normal", "delivery / urgent", "delivery / normal")
-TORCHRUN = [
-    sys.executable,
-    "-m",
-    "torch.distributed.run",
-    "--nproc-per-node=2",
-    "--standalone",
-    "--local-addr=127.0.0.1",
-]
-PATIENCE = 240
-
 
 @pytest.fixture
 def settings(tiny_model: Path, tmp_path: Path) -> Path:
-    """A configuration: 13 training and 5 validation rows; the last step of an epoch has a single batch, of one row."""
-    for name, rows in (("train", range(13)), ("val", range(100, 105))):
-        lines = [
-            {"instruction": "Label this ticket.", "input": f"Ticket {i}: " + "word " * (i % 7), "output": LABELS[i % 4]}
-            for i in rows
-        ]
-        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    path = tmp_path / "two.yaml"
-    path.write_text(
-        f"model: {tiny_model}\n"
-        f"data: {{train_file: {tmp_path}/train.jsonl, val_file: {tmp_path}/val.jsonl}}\n"
-        "training: {epochs: 2, batch_size: 2, gradient_accumulation_steps: 1, logging_steps: 1, save_steps: 2}\n"
-        "lora: {dropout: 0.1}\n"
-        f"output_dir: {tmp_path}/outputs\n"
-    )
-    return path
+    """A configuration of eight steps, see `write_settings`."""
+    return write_settings(tmp_path, tiny_model)
 
 
-def environment() -> dict[str, str]:
-    return {**os.environ, "OMP_NUM_THREADS": "1", "NO_COLOR": "1", "PYTHONSAFEPATH": "1"}
-
-
-def start(*arguments: str, through: list[str] | None = None, **env: str) -> subprocess.Popen[str]:
-    """A command in a session of its own, as a shell would start it; `through` an outside launcher."""
-    command = [*through, "-m", "mistraltune"] if through else [sys.executable, "-m", "mistraltune"]
-    return subprocess.Popen(
-        [*command, "train", "local", *arguments],
-        env=environment() | env,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-
-
-def end(process: subprocess.Popen[str]) -> tuple[int, str, str]:
-    """How it ends: exit code, stdout and stderr, which close when the last process of a run does."""
-    stdout, stderr = process.communicate(timeout=PATIENCE)
-    return process.returncode, stdout, stderr
-
-
-def events(stderr: str) -> list[dict[str, Any]]:
-    """The events among the lines of stderr."""
-    return [json.loads(line) for line in stderr.splitlines() if line.startswith('{"event"')]
+@pytest.fixture
+def fsdp(tmp_path: Path) -> list[str]:
+    """The options for two processes that share the base, by accelerate's own file."""
+    return share_by_accelerate(tmp_path)
 
 
 def adapter(run: Path) -> dict[str, Any]:
@@ -94,9 +48,11 @@ def free_port() -> int:
 
 
 @contextmanager
-def started(*arguments: str, **env: str) -> Iterator[tuple[subprocess.Popen[str], Callable[[int], str]]]:
-    """A run under `--launcher torchrun`, with a function that reads its stderr up to the line that tells a step."""
-    process = start(*arguments, "--launcher", "torchrun", "--num-processes", "2", "--json", **env)
+def started(
+    *arguments: str, launcher: list[str] = TWO, **env: str
+) -> Iterator[tuple[subprocess.Popen[str], Callable[[int], str]]]:
+    """A run in two processes, with a function that reads its stderr up to the line that tells a step."""
+    process = start(*arguments, *launcher, "--json", **env)
     assert process.stderr
 
     def until_step(step: int) -> str:
@@ -116,26 +72,8 @@ def started(*arguments: str, **env: str) -> Iterator[tuple[subprocess.Popen[str]
             process.communicate()
 
 
-def ranks(launcher: subprocess.Popen[str]) -> list[int]:
-    """The processes that a launcher started, by rank."""
-    found = {}
-    for folder in Path("/proc").iterdir():
-        try:
-            if (
-                folder.name.isdigit()
-                and int((folder / "stat").read_text().rpartition(")")[2].split()[1]) == launcher.pid
-            ):
-                variables = dict(
-                    entry.split("=", 1) for entry in (folder / "environ").read_text().split("\0") if "=" in entry
-                )
-                found[int(variables["RANK"])] = int(folder.name)
-        except (OSError, KeyError):
-            continue
-    return [found[rank] for rank in sorted(found)]
-
-
 def test_two_nodes_compute_what_one_process_does_with_the_same_global_batch(settings: Path, tmp_path: Path) -> None:
-    """No dropout, whose draws differ by process; in float32, which rounds less than 1e-4."""
+    """No dropout, whose draws differ by process; in float32, which rounds less than 1e-4. The nodes share the base."""
     exact = ["lora.dropout=0", "local.dtype=float32"]
     alone = load_config(
         LocalTrainConfig, files=[str(settings)], overrides=[*exact, "training.batch_size=4", "run_id=one"]
@@ -144,7 +82,7 @@ def test_two_nodes_compute_what_one_process_does_with_the_same_global_batch(sett
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--nnodes=2", "--nproc-per-node=1"]
     rendezvous = ["--rdzv-backend=c10d", f"--rdzv-endpoint=127.0.0.1:{free_port()}", "--local-addr=127.0.0.1"]
     arguments = ["--config", str(settings), *(f"--set={each}" for each in exact), "--run-id", "two", "--json"]
-    nodes = [start(*arguments, through=[*torchrun, *rendezvous]) for _ in range(2)]
+    nodes = [start(*arguments, through=[*torchrun, *rendezvous], **FSDP) for _ in range(2)]
     outcomes = [end(node) for node in nodes]
     assert [code for code, _, _ in outcomes] == [0, 0], outcomes
     two = RunDir(tmp_path / "outputs" / "two")
@@ -167,14 +105,17 @@ def test_two_nodes_compute_what_one_process_does_with_the_same_global_batch(sett
 
 
 def test_a_killed_process_ends_the_others_and_the_run_goes_on_to_the_very_same_adapter(
-    settings: Path, tmp_path: Path
+    settings: Path, tmp_path: Path, tiny_model: Path, fsdp: list[str]
 ) -> None:
-    """Whole under accelerate, killed under `--launcher torchrun`, continued under torchrun: the bits are the same."""
+    """Whole with a base in each process, killed and continued with a shared one: the bits are the same."""
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM
+
     base = ["--config", str(settings)]
     code, _, stderr = end(start(*base, "--run-id", "whole", "--launcher", "accelerate", "--num-processes", "2"))
     assert code == 0, stderr
 
-    with started(*base, "--run-id", "cut") as (process, until_step):
+    with started(*base, "--run-id", "cut", launcher=fsdp) as (process, until_step):
         until_step(5)
         first, second = ranks(process)
         os.kill(first, signal.SIGKILL)  # the one that writes and speaks
@@ -185,11 +126,18 @@ def test_a_killed_process_ends_the_others_and_the_run_goes_on_to_the_very_same_a
     assert not Path(f"/proc/{second}").exists()
     assert RunDir(tmp_path / "outputs" / "cut").status == "unfinished"
 
-    code, _, stderr = end(start(*base, "--run-id", "cut", through=TORCHRUN))
+    code, _, stderr = end(start(*base, "--run-id", "cut", through=TORCHRUN, **FSDP, FSDP_STATE_DICT_TYPE="SHARDED"))
     assert code == 0, stderr
     assert "continuing from step 4" in stderr
-    whole, cut = ((tmp_path / "outputs" / name / "adapter_model.safetensors").read_bytes() for name in ("whole", "cut"))
-    assert cut == whole
+    assert stderr.count("without effect in accelerate's settings: fsdp_state_dict_type=SHARDED\n") == 1
+    whole, cut = (RunDir(tmp_path / "outputs" / name) for name in ("whole", "cut"))
+    for name in ("adapter_model.safetensors", "adapter_config.json"):
+        assert (cut.path / name).read_bytes() == (whole.path / name).read_bytes()
+    assert timeless(cut) == timeless(whole)
+    assert "sharding" not in whole.metadata["training"]
+    assert cut.metadata["training"]["sharding"]["num_shards"] == 2
+    model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(tiny_model), cut.path)
+    assert any(parameter.abs().max() > 0 for name, parameter in model.named_parameters() if "lora_B" in name)
 
 
 def test_a_signal_to_the_launcher_saves_and_the_run_goes_on_with_as_many_processes(
@@ -223,6 +171,41 @@ def test_a_signal_to_the_launcher_saves_and_the_run_goes_on_with_as_many_process
         train(LocalBackend(), config, allow_changed=["num_devices"], should_stop=lambda: True)
     (change,) = run.metadata["allowed_changes"][0]["changes"]
     assert change == {"field": "num_devices", "from": 2, "to": 1}
+
+
+def test_ctrl_c_reaches_every_process_and_the_run_is_saved(settings: Path, tmp_path: Path, fsdp: list[str]) -> None:
+    """A terminal sends it to the launcher's process group; torch starts each process in a session of its own."""
+    many = ("--config", str(settings), "--set", "training.max_steps=500", "--run-id", "interrupted")
+    with started(*many, launcher=fsdp) as (process, until_step):
+        until_step(3)
+        os.killpg(process.pid, signal.SIGINT)
+        code, stdout, stderr = end(process)
+    assert code == -signal.SIGINT
+    told = json.loads(stdout)["error"]
+    assert told["exit_code"] == 130
+    assert "a checkpoint is saved" in told["message"]
+    assert "Traceback" not in stderr
+    run = RunDir(tmp_path / "outputs" / "interrupted")
+    assert run.checkpoint()[0]
+    assert run.status == "unfinished"
+
+
+def test_processes_whose_launcher_is_killed_save_and_end(settings: Path, tmp_path: Path) -> None:
+    """`end` returns when the last of them has closed its outputs."""
+    many = ("--config", str(settings), "--set", "training.max_steps=500", "--run-id", "orphaned")
+    with started(*many) as (process, until_step):
+        until_step(3)
+        children = ranks(process)
+        process.kill()
+        _, stdout, stderr = end(process)
+    assert len(children) == 2
+    assert json.loads(stdout)["error"]["exit_code"] == 143
+    assert "Traceback" not in stderr
+    run = RunDir(tmp_path / "outputs" / "orphaned")
+    checkpoint, _ = run.checkpoint()
+    assert checkpoint
+    assert f"stopped at step {checkpoint.step} of 500" in json.loads(stdout)["error"]["message"]
+    assert run.status == "unfinished"
 
 
 FAIL_IN_RANK_1 = """

@@ -11,7 +11,7 @@ import torch
 from transformers import Trainer, TrainingArguments
 from transformers.optimization import get_scheduler
 
-from mistraltune.backends.local.sft import schedule_options
+from mistraltune.backends.local.sft_settings import schedule_options
 from mistraltune.config import Optimizer, Schedule, TrainingConfig
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
-from torch.distributed import HashStore
+from torch.distributed import DistError, HashStore, TCPStore
 
 from mistraltune.backends.local.team import Team
 from mistraltune.backends.local.telling import telling_once
@@ -67,6 +68,19 @@ def test_a_process_that_ends_without_a_word_is_told_of_by_one_of_the_others() ->
     silent = [error for error in (second, third) if isinstance(error, OtherProcessFailed)]
     assert len(told) == len(silent) == 1
     assert silent[0].exit_code == TemporaryError.exit_code
+
+
+def test_where_the_launcher_has_died_with_the_store_an_error_is_still_told() -> None:
+    host = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    store = TCPStore("127.0.0.1", host.port, timeout=timedelta(seconds=5))
+    assert not store.check(["failure"])
+    del host
+    with pytest.raises(DistError):
+        store.check(["failure"])
+    with pytest.raises(DataError), telling_once(Team(1, 2, store)):
+        raise DataError("row 7 is odd")
+    with pytest.raises(OtherProcessFailed), telling_once(Team(1, 2, store)):
+        raise Stopped("stopped at step 3")
 
 
 def test_a_stop_is_told_by_the_first_process_alone() -> None:

@@ -285,8 +285,8 @@ def test_an_evaluation_pass_leaves_the_gradients_of_a_quantised_model_as_they_we
     tiny_model: Path, quantization: Literal["nf4", "int8"]
 ) -> None:
     """bitsandbytes repacks 4-bit weights in eval mode on AVX512-BF16 CPUs and loses the backward pass of each layer."""
+    from mistraltune.backends.local.adapting import attach_adapters
     from mistraltune.backends.local.loading import keep_trainable, load_base
-    from mistraltune.backends.local.trainer import attach_adapters
 
     ref = ModelRef(model=str(tiny_model), quantization=quantization)
     config = LocalTrainConfig.model_validate(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from mistraltune.backends.local import LocalBackend, LocalTrainConfig, sft, warm_up
+from mistraltune.backends.local import LocalBackend, LocalTrainConfig, progress_callback, warm_up
 from mistraltune.configuring import load_config
 from mistraltune.errors import ConfigError
 from mistraltune.runs import RunDir
@@ -50,7 +50,7 @@ def test_a_run_is_the_same_with_and_without_it(
     config: MakeConfig, monkeypatch: pytest.MonkeyPatch, case: tuple[str, ...]
 ) -> None:
     warm = train(LocalBackend(), config(*case, "run_id=warm"))
-    monkeypatch.setattr(sft, "warm_up", lambda *_: None)
+    monkeypatch.setattr(progress_callback, "warm_up", lambda *_: None)
     cold = train(LocalBackend(), config(*case, "run_id=cold"))
     adapters = [(run.path / "adapter_model.safetensors").read_bytes() for run in (warm, cold)]
     assert adapters[0] == adapters[1]
