@@ -24,7 +24,7 @@ from mistraltune.cli.launching import (
 )
 
 if TYPE_CHECKING:
-    from mistraltune.interfaces import Launch
+    from mistraltune.abilities import Launch
 
 ConfigFile = Annotated[
     str | None,
