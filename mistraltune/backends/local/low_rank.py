@@ -16,6 +16,9 @@ import numpy as np
 import torch
 from torch.nn.functional import linear
 
+FEW_TOKENS = 64
+"""So many, where no gradient is wanted, are faster by PEFT: rounding the weights costs more than float32 products."""
+
 
 class Layer(NamedTuple):
     """What an adapted layer is made of, besides the adapter's weights.
@@ -59,10 +62,14 @@ def is_plain(module: Any, name: str) -> bool:
 
 
 def forward(module: Any, x: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
-    """A PEFT layer's forward pass; PEFT's own where adapters are off, merged, several at once, or not plain LoRA."""
+    """A PEFT layer's forward pass.
+
+    PEFT's own where adapters are off, merged, several at once or not plain LoRA, and for answers to few tokens.
+    """
     active = module.active_adapters
     is_off = module.disable_adapters or module.merged
-    if args or kwargs or is_off or len(active) != 1 or not is_plain(module, active[0]):
+    is_quick = not (module.training or torch.is_grad_enabled()) and x[..., 0].numel() <= FEW_TOKENS
+    if args or kwargs or is_off or is_quick or len(active) != 1 or not is_plain(module, active[0]):
         return type(module).forward(module, x, *args, **kwargs)  # type: ignore[no-any-return]
     (name,) = active
     dropout = module.lora_dropout[name]

@@ -10,6 +10,7 @@ import torch
 from peft import LoraConfig, get_peft_model
 
 from mistraltune.backends.local.low_rank import (
+    FEW_TOKENS,
     Layer,
     LowRankLinear,
     compute_at_base_precision,
@@ -194,6 +195,22 @@ def test_what_is_not_plain_lora_keeps_its_own_arithmetic() -> None:
     left = deepcopy(plain)
     assert compute_at_base_precision(left) == 0
     assert torch.equal(left(inputs()), plain(inputs()))
+
+
+@torch.no_grad()
+def test_answers_to_few_tokens_are_pefts_bit_by_bit_and_those_to_many_near_them() -> None:
+    plain, fast = pair()
+    for model in (plain, fast):
+        model.bfloat16().eval()
+        for name, parameter in model.named_parameters():
+            if "lora_" in name:
+                parameter.data = parameter.data.float()
+    few = inputs(torch.bfloat16)
+    many = torch.randn(3, FEW_TOKENS, 24, generator=torch.Generator().manual_seed(4)).bfloat16()
+    assert torch.equal(fast(few), plain(few))
+    given, expected = fast(many), plain(many)
+    assert not torch.equal(given, expected)
+    assert (given - expected).norm() / expected.norm() < 0.02
 
 
 def test_of_several_adapters_the_active_one_counts_and_only_where_it_is_plain() -> None:
