@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import warnings
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +35,9 @@ def quiet_libraries() -> None:
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.disable_progress_bar()
+    if os.environ.get("WANDB_MODE") == "offline":  # of which transformers tells stdout when it is imported
+        with redirect_stdout(sys.stderr):
+            import transformers.integrations.integration_utils  # noqa: F401
     # The trainer's stand-in tokenizer pads with another token than the model; no batch is ever padded by it.
     logging.getLogger("transformers.trainer_utils").addFilter(lambda record: "PAD/BOS/EOS" not in record.msg)
 
