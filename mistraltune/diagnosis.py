@@ -17,7 +17,7 @@ from packaging.requirements import Requirement
 from mistraltune.backends.api.connection import Patience, open_http
 from mistraltune.backends.api.endpoints import Endpoint, endpoints
 from mistraltune.backends.local.quickstart_model import TITLE, is_cached
-from mistraltune.errors import MistralTuneError
+from mistraltune.errors import ConfigError, MistralTuneError
 from mistraltune.publishing import check_writable, free_bytes
 from mistraltune.secrets import environment
 from mistraltune.settings import read_key, settings
@@ -56,7 +56,11 @@ def diagnose(*, online: bool, note: Callable[[str], None] = lambda text: None) -
     Args:
         online: Ask the Hub and the endpoints too; nothing is sent otherwise.
         note: Hears what takes longer.
+
+    Raises:
+        ConfigError: The working directory was removed: torch, for one, ends a process that has none.
     """
+    refuse_lost_place()
     yield check_python()
     yield from check_dependencies()
     note("looking at the hardware ...")
@@ -68,6 +72,18 @@ def diagnose(*, online: bool, note: Callable[[str], None] = lambda text: None) -
     if online:
         note("asking the Hub and the endpoints ...")
         yield from check_network()
+
+
+def refuse_lost_place() -> None:
+    """Refuse to work where there is no place any more.
+
+    Raises:
+        ConfigError: The working directory was removed.
+    """
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        raise ConfigError("the working directory was removed", hint="change to one that is there") from None
 
 
 def check_python() -> Finding:

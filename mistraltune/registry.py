@@ -9,8 +9,9 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, cast
 
+from mistraltune.abilities import ExportingBackend
 from mistraltune.errors import ConfigError
-from mistraltune.interfaces import Backend, Evaluator, ExportingBackend, Renderer
+from mistraltune.interfaces import Backend, Evaluator, Renderer
 from mistraltune.results import QUICKSTART, ModelRef
 from mistraltune.runs import RunDir, is_run_dir
 

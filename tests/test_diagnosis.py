@@ -14,6 +14,7 @@ import pytest
 from mistraltune import diagnosis
 from mistraltune.backends.local import hardware
 from mistraltune.backends.local.hardware import Gpu, Hardware
+from mistraltune.errors import ConfigError
 
 TOKEN = "hf_" + "x9Qd" * 8
 CPU = Hardware(gpus=(), num_driver_gpus=0, cuda="", has_avx512_bf16=True, num_threads=4)
@@ -40,6 +41,16 @@ def test_versions_outside_their_range_and_missing_packages_are_told_apart(monkey
     }
     assert found["no-such-package"].hint == 'python -m pip install "no-such-package>=1"'
     assert found["packages"].text == "1 in their tested ranges"
+
+
+def test_a_working_directory_that_is_gone_is_told_before_torch_ends_the_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(ConfigError, match="the working directory was removed"):
+        next(diagnosis.diagnose(online=False))
 
 
 @pytest.mark.parametrize(

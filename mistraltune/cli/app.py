@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 import signal
@@ -14,6 +15,7 @@ from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
+from typer.models import CommandInfo, TyperInfo
 
 from mistraltune import __version__
 from mistraltune.cli import (
@@ -94,6 +96,22 @@ def root(
     Exit codes: 0 ok · 1 a bug · 2 usage or configuration · 3 data rejected · 4 refused by an API · 5 temporary, rerun ·
     6 failed job or quality gate · 11 locked by another process · 129, 130, 143 stopped by a signal.
     """
+
+
+def join_lines(group: typer.Typer) -> None:
+    """Let the help of every command break its lines where the terminal ends, not where the source does."""
+    told: list[CommandInfo | TyperInfo] = [*group.registered_commands]
+    if group.registered_callback:
+        told.append(group.registered_callback)
+    for each in told:
+        paragraphs = (inspect.getdoc(each.callback) or "").split("\n\n")
+        each.help = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+    for inner in group.registered_groups:
+        if inner.typer_instance:
+            join_lines(inner.typer_instance)
+
+
+join_lines(app)
 
 
 def main() -> None:

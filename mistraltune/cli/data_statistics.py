@@ -51,7 +51,8 @@ def figures(file: DataStatistics) -> Iterator[str]:
     )
     lengths = file.lengths
     middle = ", ".join(f"{name} {value:,}" for name, value in lengths.percentiles.items())
-    yield f"tokens a sequence: {lengths.shortest:,} to {lengths.longest:,}, mean {lengths.mean:,.1f}, {middle}"
+    yield f"tokens a sequence: {lengths.shortest:,} to {lengths.longest:,}, mean {lengths.mean:,.1f}"
+    yield f"percentiles: {middle}"
     if file.max_length is not None:
         yield f"longer than {file.max_length:,} tokens: {counted(file.num_too_long, 'row')}"
     if file.num_refused:

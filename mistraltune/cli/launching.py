@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 import typer
 
 if TYPE_CHECKING:
-    from mistraltune.interfaces import Backend, Launch, LaunchingBackend
+    from mistraltune.abilities import Launch, LaunchingBackend
+    from mistraltune.interfaces import Backend
 
 Launcher = Annotated[
     Literal["torchrun", "accelerate"] | None,
@@ -30,8 +31,8 @@ def read_launch(launcher: str | None, num_processes: int | None, accelerate_conf
     Raises:
         ConfigError: Options that mean nothing without others.
     """
+    from mistraltune.abilities import Launch
     from mistraltune.errors import ConfigError
-    from mistraltune.interfaces import Launch
 
     if accelerate_config and launcher != "accelerate":
         raise ConfigError("--accelerate-config is for --launcher accelerate", hint="give both")

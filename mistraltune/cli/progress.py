@@ -23,6 +23,13 @@ STEP_FIGURES = {"loss": ("loss", ".4f"), "learning_rate": ("lr", ".2e"), "tokens
 NUM_LINES = 100
 """So many steps of a training, about, have a line where there is no terminal; and as many validations."""
 
+BAR_FIGURES = ("loss", "val loss", "lr", "tok/s")
+"""What stands beside the bar, the most telling first; a narrow terminal has no room for all, and the end tells them."""
+NUM_GAPS = 6
+"""Between the columns of the bar's line."""
+SHORTEST_COURSE, LONGEST_COURSE = 5, 20
+"""Characters that show how the loss went."""
+
 MEMORY_PARTS = ("weights", "adapters", "optimizer", "activations", "process")
 """Of an estimate of memory."""
 
@@ -107,7 +114,8 @@ class RunProgress:
             return
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-        columns = (TextColumn("training"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[figures]}"))
+        bar = BarColumn(bar_width=bar_width())
+        columns = (TextColumn("training"), bar, MofNCompleteColumn(), TextColumn("{task.fields[figures]}"))
         self._bar = Progress(*columns, TextColumn("eta"), TimeRemainingColumn(), console=stderr(), transient=True)
         self._task = self._bar.add_task("training", total=self.num_steps or None, completed=event["step"], figures="")
         self._bar.start()
@@ -157,11 +165,19 @@ class RunProgress:
         """Redraw the bar with the newest figures."""
         if self._bar and self._task is not None:
             reached = max(step, self._bar.tasks[0].completed)  # figures of steps that were passed may come late
-            self._bar.update(
-                self._task,
-                completed=reached,
-                figures=f"{join_figures(self.figures)} {sparkline(self.losses, width=20)}",
-            )
+            self._bar.update(self._task, completed=reached, figures=self.fitting_figures())
+
+    def fitting_figures(self) -> str:
+        """What of the newest figures stands beside the bar: losses first, and how the loss went where there is room."""
+        counts = 2 * len(f"{self.num_steps}") + 1
+        room = stderr().width - len("training") - bar_width() - counts - len("eta 00:00:00") - NUM_GAPS
+        shown: dict[str, str] = {}
+        for name in (name for name in BAR_FIGURES if name in self.figures):
+            more = shown | {name: self.figures[name]}
+            shown = more if len(join_figures(more)) <= room else shown
+        text = join_figures(shown)
+        room -= len(text) + 1
+        return f"{text} {sparkline(self.losses, width=min(LONGEST_COURSE, room))}" if room >= SHORTEST_COURSE else text
 
     def stop_bar(self) -> None:
         """Take the bar away and leave its last figures as a line."""
@@ -171,6 +187,11 @@ class RunProgress:
         self._bar = None
         if self.figures:
             note(f"training: {join_figures(self.figures)}")
+
+
+def bar_width() -> int:
+    """Columns of the bar."""
+    return max(8, min(40, stderr().width // 5))
 
 
 def join_figures(figures: dict[str, str]) -> str:

@@ -47,7 +47,7 @@ class StopRequest:
         for each in heeded_signals():
             signal.signal(each, signal.SIG_IGN if is_launched() else signal.SIG_DFL)
         if not self.can_wait:
-            raise Stopped("stopped", hint="the same command goes on from what is finished")
+            raise Stopped("stopped", hint="the same command may be given again; what is finished is kept")
 
 
 def heeded_signals() -> list[signal.Signals]:

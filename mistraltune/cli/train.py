@@ -24,7 +24,7 @@ from mistraltune.cli.launching import (
 )
 
 if TYPE_CHECKING:
-    from mistraltune.interfaces import Launch
+    from mistraltune.abilities import Launch
 
 ConfigFile = Annotated[
     str | None,
@@ -40,9 +40,7 @@ LoraFile = Annotated[
 ]
 Overrides = Annotated[
     list[str] | None,
-    typer.Option(
-        "--set", metavar="KEY=VALUE", help="Override one key, such as training.learning_rate=1e-4; repeatable."
-    ),
+    typer.Option("--set", metavar="KEY=VALUE", help="Override one key, such as lora.r=8; repeatable."),
 ]
 Model = Annotated[
     str | None,

@@ -10,16 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from mistraltune.exporting.agreement import Watch, answers, compare_answers
+from mistraltune.exporting.making import Export, Record, make_export
 from mistraltune.exporting.prompts import Prompts
-from mistraltune.exporting.records import RECORD, find_export, new_record, source_identity
-from mistraltune.publishing import publish_dir, publish_json
+from mistraltune.exporting.records import source_identity
 from mistraltune.registry import get_exporting_backend
 from mistraltune.results import ModelRef
 
 
-def convert(
-    ref: ModelRef, folder: Path, *, file_type: str, prompts: Prompts, watch: Watch
-) -> tuple[dict[str, Any], bool]:
+def convert(ref: ModelRef, folder: Path, *, file_type: str, prompts: Prompts, watch: Watch) -> Export:
     """Write `ref` as a GGUF file with a Modelfile to the directory `folder`; a run is merged for it first.
 
     Args:
@@ -29,34 +27,25 @@ def convert(
         prompts: Both models answer these greedily.
         watch: Hears of the progress.
 
-    Returns:
-        The export's record, and whether the file was there already.
-
     Raises:
         ConfigError: The model cannot be written as GGUF, or something else lies in `folder`.
         TemporaryError: The disk is too small, or the file reads back differently.
     """
     backend = get_exporting_backend(ref.backend)
     identity: dict[str, Any] = {"kind": "gguf", "type": file_type, "source": source_identity(ref)}
-    record = find_export(folder, identity)
-    asked = prompts.describe()
-    if record and (record["prompts"] == asked or not prompts.conversations):  # figures are kept, not taken back
-        return record, True
-    if record:  # the file is there; other prompts ask it anew
+    name = (identity["source"].get("run_id") or identity["source"]["model"]).rpartition("/")[2]
+
+    def write(staging: Path) -> Record:
         with in_16_bit(ref, folder.parent, watch) as source:
-            record |= {"prompts": asked, "agreement": agreement(source, folder / record["file"], prompts, watch)}
-        publish_json(folder / RECORD, record)
-        return record, True
-    with publish_dir(folder) as staging, in_16_bit(ref, folder.parent, watch) as source:
-        watch(f"writing {file_type}", 0, 0)
-        name = identity["source"].get("run_id") or identity["source"]["model"]
-        facts = backend.write_gguf(
-            source, staging, file_type=file_type, name=name.rpartition("/")[2], prompts=prompts.conversations
-        )
-        found = agreement(source, staging / facts["file"], prompts, watch)
-        record = new_record(identity, **facts, prompts=asked, agreement=found)
-        publish_json(staging / RECORD, record)
-    return record, False
+            watch(f"writing {file_type}", 0, 0)
+            facts = backend.write_gguf(source, staging, file_type=file_type, name=name, prompts=prompts.conversations)
+            return {**facts, "agreement": agreement(source, staging / facts["file"], prompts, watch)}
+
+    def ask(record: Record) -> list[dict[str, Any]]:
+        with in_16_bit(ref, folder.parent, watch) as source:
+            return agreement(source, folder / record["file"], prompts, watch)
+
+    return make_export(folder, identity, prompts=prompts, write=write, ask=ask)
 
 
 @contextmanager

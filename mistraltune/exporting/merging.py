@@ -8,16 +8,14 @@ from typing import Any
 
 from mistraltune.errors import ConfigError
 from mistraltune.exporting.agreement import Watch, answers, compare_answers
+from mistraltune.exporting.making import Export, Record, make_export
 from mistraltune.exporting.prompts import Prompts
-from mistraltune.exporting.records import RECORD, find_export, new_record, source_identity
-from mistraltune.publishing import publish_dir, publish_json
+from mistraltune.exporting.records import source_identity
 from mistraltune.registry import get_exporting_backend
 from mistraltune.results import ModelRef
 
 
-def merge_run(
-    ref: ModelRef, folder: Path, *, dtype: str, prompts: Prompts, watch: Watch
-) -> tuple[dict[str, Any], bool]:
+def merge_run(ref: ModelRef, folder: Path, *, dtype: str, prompts: Prompts, watch: Watch) -> Export:
     """Merge the adapter of `ref` into a 16-bit reload of its base, as the model directory `folder`.
 
     Args:
@@ -27,9 +25,6 @@ def merge_run(
         prompts: Both models answer these greedily.
         watch: Hears of the progress.
 
-    Returns:
-        The export's record, and whether the model was there already.
-
     Raises:
         ConfigError: `ref` cannot be merged, or something else lies in `folder`.
         TemporaryError: The disk is too small.
@@ -37,21 +32,17 @@ def merge_run(
     backend = get_exporting_backend(ref.backend)
     if not ref.adapter:
         raise ConfigError(f"{ref} has no adapter to merge", hint="name a finished run or an adapter directory")
-    identity = {"kind": "merge", "dtype": dtype, "source": source_identity(ref)}
-    record = find_export(folder, identity)
-    asked = prompts.describe()
-    if record and (record["prompts"] == asked or not prompts.conversations):  # figures are kept, not taken back
-        return record, True
-    if record:  # the model is there; other prompts ask it anew
-        record |= {"prompts": asked, "agreement": agreements(ref, folder, prompts, watch)}
-        publish_json(folder / RECORD, record)
-        return record, True
-    with publish_dir(folder) as staging:
+
+    def write(staging: Path) -> Record:
         watch(f"merging into {dtype} weights", 0, 0)
         backend.merge(ref, staging, dtype=dtype)
-        record = new_record(identity, prompts=asked, agreement=agreements(ref, staging, prompts, watch))
-        publish_json(staging / RECORD, record)
-    return record, False
+        return {"agreement": agreements(ref, staging, prompts, watch)}
+
+    def ask(record: Record) -> list[dict[str, Any]]:
+        return agreements(ref, folder, prompts, watch)
+
+    identity = {"kind": "merge", "dtype": dtype, "source": source_identity(ref)}
+    return make_export(folder, identity, prompts=prompts, write=write, ask=ask)
 
 
 def agreements(ref: ModelRef, folder: Path, prompts: Prompts, watch: Watch) -> list[dict[str, Any]]:

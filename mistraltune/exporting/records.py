@@ -28,7 +28,7 @@ def source_identity(ref: ModelRef) -> dict[str, Any]:
     """
     identity: dict[str, Any] = {
         "model": public_name(ref.model),
-        "revision": get_backend(ref.backend).revision(ref.model_copy(update={"adapter": None})),
+        "revision": get_backend(ref.backend).revision(ref.base),
     }
     if ref.adapter:
         folder = Path(ref.adapter)

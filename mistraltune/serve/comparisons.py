@@ -28,8 +28,6 @@ from mistraltune.serve.evaluation_replies import (
 )
 from mistraltune.serve.evaluation_requests import ComparisonRequest
 from mistraltune.serve.evaluations import (
-    Page,
-    PageSize,
     copy_rows,
     last_words,
     named_file,
@@ -40,6 +38,7 @@ from mistraltune.serve.evaluations import (
 from mistraltune.serve.files import Files
 from mistraltune.serve.grouping import Grouping
 from mistraltune.serve.models import Models
+from mistraltune.serve.paging import Page, PageSize, on_page
 from mistraltune.serve.queue import Queue, new_id, refusing_illegal_steps
 from mistraltune.serve.records import ComparisonRecord
 from mistraltune.serve.refusals import Refusal, as_refusal, problem
@@ -153,7 +152,7 @@ def comparison_routes(comparisons: Comparisons, supervisor: Supervisor) -> APIRo
     def list_comparisons(page: Page = 0, page_size: PageSize = 100) -> ComparisonList:
         """The comparisons, newest first."""
         found = store.jobs(ComparisonRecord)
-        shown = found[page * page_size : (page + 1) * page_size]
+        shown = on_page(found, page, page_size)
         return ComparisonList(data=[describe_comparison(job, store) for job in shown], total=len(found))
 
     @routes.get("/{job_id}")
@@ -170,7 +169,7 @@ def comparison_routes(comparisons: Comparisons, supervisor: Supervisor) -> APIRo
     ) -> ComparisonRows:
         """Every row with both answers, what changed most first; `outcome` picks wins, ties or losses."""
         found = comparisons.rows(comparisons.find(job_id), outcome)
-        return ComparisonRows(data=found[page * page_size : (page + 1) * page_size], total=len(found))
+        return ComparisonRows(data=on_page(found, page, page_size), total=len(found))
 
     @routes.get("/{job_id}/report", response_class=FileResponse)
     def report(job_id: str) -> Response:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 
 from mistraltune.errors import ConfigError
 from mistraltune.evaluation.jobs import read_predictions
@@ -24,6 +24,7 @@ from mistraltune.serve.evaluation_requests import AnswerRequest, EvaluationReque
 from mistraltune.serve.files import Files
 from mistraltune.serve.grouping import Grouping
 from mistraltune.serve.models import Models
+from mistraltune.serve.paging import Page, PageSize, on_page
 from mistraltune.serve.parts import note_parts
 from mistraltune.serve.processes import JOB, ending
 from mistraltune.serve.queue import Queue, new_id, refusing_illegal_steps
@@ -31,9 +32,6 @@ from mistraltune.serve.records import EvaluationRecord, FileRecord, JobRecord, S
 from mistraltune.serve.refusals import Refusal, problem
 from mistraltune.serve.store import now
 from mistraltune.serve.supervisor import Supervisor
-
-Page = Annotated[int, Query(ge=0, le=10**9)]
-PageSize = Annotated[int, Query(ge=1, le=1000)]
 
 
 class Evaluations:
@@ -165,7 +163,7 @@ def evaluation_routes(evaluations: Evaluations, supervisor: Supervisor) -> APIRo
     def list_evaluations(page: Page = 0, page_size: PageSize = 100) -> EvaluationList:
         """The evaluations, newest first."""
         found = store.jobs(EvaluationRecord)
-        shown = found[page * page_size : (page + 1) * page_size]
+        shown = on_page(found, page, page_size)
         return EvaluationList(data=[describe_evaluation(job, store) for job in shown], total=len(found))
 
     @routes.get("/{job_id}")
@@ -177,7 +175,7 @@ def evaluation_routes(evaluations: Evaluations, supervisor: Supervisor) -> APIRo
     def rows(job_id: str, page: Page = 0, page_size: PageSize = 100) -> EvaluationRows:
         """Every row with the model's answer and what it scored, in the order of the file."""
         found = evaluations.predictions(evaluations.find(job_id))
-        shown = found[page * page_size : (page + 1) * page_size]
+        shown = on_page(found, page, page_size)
         return EvaluationRows(data=[describe_prediction(prediction) for prediction in shown], total=len(found))
 
     @routes.post("/{job_id}/cancel")

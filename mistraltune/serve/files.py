@@ -16,6 +16,7 @@ from typing_extensions import TypedDict
 
 from mistraltune.data.validating import RowFingerprints, check_file
 from mistraltune.publishing import discard, naming_failed_writes, publish_dir, publish_text
+from mistraltune.serve.paging import Page, PageSize, on_page
 from mistraltune.serve.parts import Part
 from mistraltune.serve.records import FileRecord
 from mistraltune.serve.refusals import Refusal, problem, unknown
@@ -234,8 +235,8 @@ def file_routes(files: Files, settings: ServerSettings) -> APIRouter:
 
     @routes.get("")
     def list_files(  # noqa: PLR0913, PLR0917 - the wire's filters
-        page: Annotated[int, Query(ge=0, le=10**9)] = 0,
-        page_size: Annotated[int, Query(ge=1, le=1000)] = 100,
+        page: Page = 0,
+        page_size: PageSize = 100,
         include_total: bool = True,
         sample_type: Annotated[list[str] | None, Query()] = None,
         source: Annotated[list[str] | None, Query()] = None,
@@ -253,7 +254,7 @@ def file_routes(files: Files, settings: ServerSettings) -> APIRouter:
             and (not purpose or file["purpose"] == purpose)
             and (not mimetypes or file["mimetype"] in mimetypes)
         ]
-        data = found[page * page_size : (page + 1) * page_size]
+        data = on_page(found, page, page_size)
         return {"object": "list", "data": data, "total": len(found) if include_total else None}
 
     @routes.get("/{file_id}")

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Header
 
 from mistraltune.configuring import dump_yaml
 from mistraltune.publishing import publish_dir, publish_text
@@ -30,6 +30,7 @@ from mistraltune.serve.job_replies import (
 from mistraltune.serve.job_requests import JobRequest
 from mistraltune.serve.mapping import CONFIG_FILE, TRAIN_FILE, VAL_FILE, map_hyperparameters, read_plan
 from mistraltune.serve.outcomes import with_duration
+from mistraltune.serve.paging import Page, PageSize, on_page
 from mistraltune.serve.parts import note_parts
 from mistraltune.serve.processes import CHECK, ending, start
 from mistraltune.serve.queue import Queue, new_id, refusing_illegal_steps
@@ -193,8 +194,8 @@ def job_routes(jobs: Jobs, supervisor: Supervisor) -> APIRouter:
 
     @routes.get("")
     def list_jobs(  # noqa: PLR0913, PLR0917 - the wire's filters
-        page: Annotated[int, Query(ge=0, le=10**9)] = 0,
-        page_size: Annotated[int, Query(ge=1, le=1000)] = 100,
+        page: Page = 0,
+        page_size: PageSize = 100,
         model: str | None = None,
         created_after: str | None = None,
         created_before: str | None = None,
@@ -219,7 +220,7 @@ def job_routes(jobs: Jobs, supervisor: Supervisor) -> APIRouter:
         ]
         described = [describe_job(job, user_agent=user_agent) for job in chosen]
         found = [job for job in described if status is None or job["status"] == status]  # in the client's words
-        return {"object": "list", "total": len(found), "data": found[page * page_size : (page + 1) * page_size]}
+        return {"object": "list", "total": len(found), "data": on_page(found, page, page_size)}
 
     @routes.get("/{job_id}")
     def get(job_id: str, user_agent: UserAgent = "") -> JobDetails:

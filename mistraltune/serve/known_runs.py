@@ -13,6 +13,7 @@ from fastapi.responses import FileResponse, Response
 
 from mistraltune.runs import RunDir, find_runs, is_run_dir
 from mistraltune.serve.mapping import RUN_ID
+from mistraltune.serve.paging import Page, PageSize, on_page
 from mistraltune.serve.records import TrainingRecord
 from mistraltune.serve.refusals import unknown
 from mistraltune.serve.run_replies import (
@@ -80,12 +81,12 @@ def run_routes(runs: KnownRuns) -> APIRouter:
 
     @routes.get("")
     def list_all(
-        page: Annotated[int, Query(ge=0, le=10**9)] = 0,
-        page_size: Annotated[int, Query(ge=1, le=1000)] = 100,
+        page: Page = 0,
+        page_size: PageSize = 100,
     ) -> RunList:
         """The runs of the server's jobs and of the folders that it was told of, newest first."""
         found = runs.summaries()
-        return {"total": len(found), "runs": found[page * page_size : (page + 1) * page_size]}
+        return {"total": len(found), "runs": on_page(found, page, page_size)}
 
     @routes.get("/{run_id}")
     def get(run_id: str) -> RunDetails:

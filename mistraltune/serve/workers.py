@@ -9,8 +9,9 @@ from collections.abc import Callable, Generator
 from contextlib import closing
 from typing import cast
 
+from mistraltune.abilities import SharedBase, SharingBackend
 from mistraltune.errors import MistralTuneError
-from mistraltune.interfaces import Completion, SharedBase, SharingBackend
+from mistraltune.interfaces import Completion
 from mistraltune.registry import get_backend
 from mistraltune.results import ModelRef
 from mistraltune.serve.questions import Answer, Question, busy

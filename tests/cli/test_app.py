@@ -34,14 +34,17 @@ HEAVY = {
 }
 
 HELP_OF_ALL = """
-import contextlib, io, json, sys
+import contextlib, io, json, os, sys
 from mistraltune.cli.app import app
-pages = {}
-for command in json.loads(sys.argv[1]):
-    with contextlib.redirect_stdout(io.StringIO()) as page:
-        app([*command, "--help"], prog_name="mistraltune", standalone_mode=False)
-    pages[" ".join(command)] = page.getvalue()
-print(json.dumps({"pages": pages, "modules": sorted({name.partition(".")[0] for name in sys.modules})}))
+pages = {"200": {}, "80": {}}
+for width in pages:
+    os.environ["COLUMNS"] = width
+    for command in json.loads(sys.argv[1]):
+        with contextlib.redirect_stdout(io.StringIO()) as page:
+            app([*command, "--help"], prog_name="mistraltune", standalone_mode=False)
+        pages[width][" ".join(command)] = page.getvalue()
+modules = sorted({name.partition(".")[0] for name in sys.modules})
+print(json.dumps({"pages": pages["200"], "narrow": pages["80"], "modules": modules}))
 """
 
 MODULES_AFTER = """
@@ -102,6 +105,12 @@ def test_a_group_lists_its_commands_with_a_sentence_each(command: Command, all_h
         if path and path[:-1] == command:
             sentence = words(COMMANDS[path].help.partition("\n")[0]).partition(". ")[0]
             assert f"{path[-1]} {sentence}" in page
+
+
+def test_no_help_is_cut_on_80_columns_or_broken_where_its_source_is(all_help: dict[str, Any]) -> None:
+    assert [command for command, page in all_help["narrow"].items() if "…" in page] == []
+    lines = [line.strip() for line in all_help["narrow"]["eval"].splitlines()]
+    assert "--turns all the intervals know that turns of one conversation are not" in lines
 
 
 def test_no_help_imports_a_heavy_library(all_help: dict[str, Any]) -> None:

@@ -63,9 +63,11 @@ def test_eval_prints_a_table_and_where_the_files_are(run, good, eval_file):
 
 
 def test_eval_json_is_one_object_with_metrics_intervals_and_files(run, good, eval_file):
-    code, out, _ = run("eval", "--model", good, "--eval-file", eval_file, "--limit", "5", "--json")
+    nearby = f"../{Path.cwd().name}/test.jsonl"
+    code, out, _ = run("eval", "--model", good, "--eval-file", nearby, "--limit", "5", "--json")
     result = json.loads(out)
     assert code == 0
+    assert result["eval_file"] == eval_file  # a report is read in other folders too
     assert result["num_examples"] == 5
     assert result["metrics"]["exact_match"] == result["metrics"]["f1"] == 1.0
     assert result["intervals"]["exact_match"]["high"] == 1.0

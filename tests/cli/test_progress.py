@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import pytest
+from rich.console import Console
 
+from mistraltune.cli import console, counting
+from mistraltune.cli import progress as progress_module
 from mistraltune.cli.pacing import LONGEST_SILENCE, Pace
 from mistraltune.cli.progress import RunProgress
 
@@ -80,3 +84,19 @@ def test_for_a_script_a_long_upload_is_a_hundred_events_of_one_shape(capsys: pyt
     assert uploads[-1] == {"event": "progress", "text": "uploading", "done": 10_000_000, "total": 10_000_000}
     assert [event["step"] for event in events if event["event"] == "step"] == [1, 2, 3, 4, 5]
     assert out == ""
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_a_bar_keeps_its_counts_on_a_narrow_terminal_and_leaves_figures_to_the_end(
+    width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = io.StringIO()
+    terminal = Console(file=file, force_terminal=True, width=width, color_system=None)
+    for module in (console, counting, progress_module):
+        monkeypatch.setattr(module, "stderr", lambda: terminal)
+    with RunProgress() as progress:
+        train(progress, num_steps=10_000, logging_steps=1_000)
+    drawn = file.getvalue()
+    assert "…" not in drawn
+    assert "10000/10000 loss 1.0000" in drawn
+    assert "training: loss 1.0000  val loss 1.5000\n" in drawn

@@ -14,8 +14,9 @@ from mistraltune.config import Config, TrainConfig
 from mistraltune.results import QUICKSTART, ModelRef
 
 if TYPE_CHECKING:
+    from mistraltune.abilities import Launch, SharedBase
     from mistraltune.data.conversation import Conversation
-    from mistraltune.interfaces import ChatModel, Launch, Renderer, SharedBase, Trainer
+    from mistraltune.interfaces import ChatModel, Renderer, Trainer
     from mistraltune.runs import Event
 
 # TRL reports each training to the Hub unless this is set before huggingface_hub is first imported.

@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from mistraltune.abilities import Launch
 from mistraltune.backends.local.devices import visible_gpus
 from mistraltune.backends.local.sharding import Formation, file_variables, read_formation
 from mistraltune.data.spreading import num_cores
 from mistraltune.errors import ConfigError, ExitCode, OtherProcessFailed
-from mistraltune.interfaces import Launch
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

@@ -111,11 +111,13 @@ def test_jobs_are_listed_shown_watched_started_and_cancelled(at_lab: CommandLine
     for number in range(2):
         api.jobs[f"job-{number}"] = RemoteJob(f"job-{number}", request, 0, 0, num_looks=3, queued_seconds=0)
     assert [job["id"] for job in jobs("list")["jobs"]] == ["job-1", "job-0"]
-    assert jobs("show", "job-0")["status"] == "VALIDATED"
+    shown = jobs("show", "job-0")
+    assert (shown["status"], shown["reference"]) == ("VALIDATED", None)
     assert jobs("start", "job-0")["status"] == "SUCCESS"
     assert len(api.jobs["job-0"].started_at) == 1
     assert jobs("cancel", "job-1")["status"] == "CANCELLED"
-    assert jobs("watch", "job-0")["fine_tuned_model"] == "ft:m:job-0"
+    watched = jobs("watch", "job-0")
+    assert (watched["fine_tuned_model"], watched["reference"]) == ("ft:m:job-0", "api:ft:m:job-0@lab")
 
     cancelled = at_lab("jobs", "watch", "job-1", "--endpoint", "lab")
     assert (cancelled.returncode, cancelled.stdout) == (6, "")

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from mistraltune.abilities import Launch
 from mistraltune.backends.local.launching import exit_code, find_formation, share_cores
 from mistraltune.backends.local.sharding import Formation
 from mistraltune.errors import ConfigError, ExitCode
-from mistraltune.interfaces import Launch
 
 CONFIG = """
 compute_environment: LOCAL_MACHINE

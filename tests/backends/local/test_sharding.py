@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from mistraltune.abilities import Launch
 from mistraltune.backends.local import LocalBackend
 from mistraltune.backends.local.launching import find_formation
 from mistraltune.backends.local.sharding import (
@@ -19,7 +20,6 @@ from mistraltune.backends.local.sharding import (
 )
 from mistraltune.config import TrainConfig
 from mistraltune.errors import ConfigError
-from mistraltune.interfaces import Launch
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "slurm" / "fsdp.yaml"
 
