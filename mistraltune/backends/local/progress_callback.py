@@ -29,8 +29,11 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
         warm_up(self.trainer, self.trainer.data_collator.conversations)
         self.trainer.is_warm = True
         self.last_seconds = self.trainer.totals["seconds"]
-        self.trainer.mark = time.perf_counter()
         self.trainer.run.emit("begin", step=state.global_step, num_steps=state.max_steps)
+
+    def on_epoch_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Start the clock, once the trackers have begun their runs too."""
+        self.trainer.mark = self.trainer.mark or time.perf_counter()
 
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Tell that no step comes any more."""
