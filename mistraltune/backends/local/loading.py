@@ -133,6 +133,27 @@ def load_base(ref: ModelRef, *, dtype: torch.dtype, attention: str = "sdpa", dev
         raise ConfigError(f"transformers cannot load {ref.model}: {error}") from error
 
 
+def load_adapter(model: Any, adapter: str, *, name: str = "default") -> Any:
+    """`model` with the adapter of a directory, beside those that it has already; on a CPU at the base's precision.
+
+    Args:
+        model: A base as `load_base` gives it, or what this function gave before.
+        adapter: The directory.
+        name: Among the adapters of the model.
+    """
+    from peft import PeftModel
+
+    from mistraltune.backends.local.low_rank import compute_at_base_precision
+
+    if isinstance(model, PeftModel):
+        model.load_adapter(adapter, adapter_name=name)
+    else:
+        model = PeftModel.from_pretrained(model, adapter, adapter_name=name)
+    if model.device.type == "cpu":
+        compute_at_base_precision(model)
+    return model
+
+
 def load_gguf(file: Path, *, dtype: torch.dtype) -> Any:
     """The model of a GGUF file on its device, its weights unpacked to `dtype`."""
     from transformers import AutoModelForCausalLM, GgufConfig
