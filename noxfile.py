@@ -30,6 +30,7 @@ CLIENTS = {
     "mistralai-3.7.0": "mistralai==3.7.0",
     "openai": "openai==3.57.0",
     "schemathesis": "schemathesis>=4.20,<5",
+    "llama.cpp": "xllamacpp==2026.10.11549",
 }
 """Environments of `compat`, and what is in them."""
 
@@ -104,9 +105,10 @@ def e2e(session: nox.Session) -> None:
 
 @shared_session
 def compat(session: nox.Session) -> None:
-    """Clients that others wrote, each in its own environment, drive the server; `-- fast` on a model without sense.
+    """Software that others wrote, each in its own environment: clients drive the server, llama.cpp reads GGUF files.
 
-    Without `fast` the server trains and serves the quickstart model (about a quarter of an hour on two cores).
+    `-- fast` takes a model without sense; else the server trains and serves the quickstart model (about a quarter of an
+    hour on two cores), and the answers of its GGUF files are compared. `-- tests/compat/test_llama_cpp.py -s` for one.
     """
     installed = Installed(session, "test")
     clients = Path(session.create_tmp()).resolve() / "clients"
@@ -119,7 +121,8 @@ def compat(session: nox.Session) -> None:
     env = QUIET | ONE_THREAD | {"MISTRALTUNE_CLIENTS": str(clients)}
     if "fast" in session.posargs:
         env["MISTRALTUNE_COMPAT_MODEL"] = "tiny"
-    installed.run("-m", "pytest", "tests/compat", env=env)
+    chosen = [argument for argument in session.posargs if argument != "fast"]
+    installed.run("-m", "pytest", *(chosen or ["tests/compat"]), env=env)
 
 
 @shared_session

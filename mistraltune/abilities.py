@@ -79,7 +79,7 @@ class LaunchingBackend(Backend, Protocol):
 
 
 class SharingBackend(Backend, Protocol):
-    """A backend whose models can share a base; what `serve` needs."""
+    """A backend whose models can share a base: what `serve` needs, and what spares a comparison a load."""
 
     def shared_base(self, ref: ModelRef) -> SharedBase:
         """The base behind `ref`, loaded."""

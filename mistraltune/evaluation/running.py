@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+from mistraltune.abilities import SharedBase, SharingBackend
 from mistraltune.data.conversation import Conversation, message_dicts
 from mistraltune.evaluation.comparing import compare
 from mistraltune.evaluation.evaluator import call_results
@@ -123,7 +124,7 @@ def compare_models(  # noqa: PLR0913 - options by name
     output_dir: Path | None = None,
     watch: Watch = ignore,
 ) -> ModelComparison:
-    """Two models on the same evaluation file, the same prompts, or both; one is open at a time.
+    """Two models on the same evaluation file, the same prompts, or both; one is open at a time, a shared base once.
 
     The base is held in memory as the fine-tuned model is (`held_like`). Evaluations are found or left where
     `evaluate_model` has them.
@@ -152,11 +153,12 @@ def compare_models(  # noqa: PLR0913 - options by name
     begun = [begin_evaluation(job, allow_overlap=allow_overlap) for job in jobs]
     evaluations: list[Evaluation] = []
     answers: list[list[Answer]] = []
-    for index, ref in enumerate(refs):
-        with opening(ref, watch) as open_model:
-            if begun:
-                evaluations.append(finish_evaluation(begun[index], open_model, watch))
-            answers.append(list(answer(prompts, open_model, sampling, watch)) if prompts else [])
+    with sharing_base(*refs, watch=watch) as opening_one:
+        for index, ref in enumerate(refs):
+            with opening_one(ref) as open_model:
+                if begun:
+                    evaluations.append(finish_evaluation(begun[index], open_model, watch))
+                answers.append(list(answer(prompts, open_model, sampling, watch)) if prompts else [])
     pairs = zip(prompts, *answers, strict=True)
     return ModelComparison(
         base=refs[0],
@@ -203,6 +205,26 @@ def opening(ref: ModelRef, watch: Watch) -> Iterator[OpenModel]:
             return model
 
         yield open_model
+
+
+@contextmanager
+def sharing_base(
+    base: ModelRef, fine_tuned: ModelRef, *, watch: Watch
+) -> Iterator[Callable[[ModelRef], AbstractContextManager[OpenModel]]]:
+    """Yield `opening`; where the one model is an adapter of the other, both answer on one base that is loaded once."""
+    backend = get_backend(base.backend)
+    is_adapter_of_base = not base.adapter and base == fine_tuned.base
+    if not is_adapter_of_base or not hasattr(backend, "shared_base"):
+        yield lambda ref: opening(ref, watch)
+        return
+    with ExitStack() as stack:
+
+        @cache
+        def open_base() -> SharedBase:
+            watch(f"loading {base}", 0, 0)
+            return stack.enter_context(closing(cast("SharingBackend", backend).shared_base(base)))
+
+        yield lambda ref: nullcontext(lambda: open_base().answering_as(ref.adapter))
 
 
 def answer(

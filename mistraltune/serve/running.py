@@ -74,6 +74,7 @@ def run_server(  # noqa: PLR0913 - options by name
             threading.Thread(target=webbrowser.open, args=(link,), daemon=True).start()
         config = uvicorn.Config(
             app,
+            loop="asyncio",  # not uvloop, where another package brought it: one loop is tested
             http=protocol_with_limit(settings.head_seconds),
             log_level="warning",
             access_log=False,

@@ -16,6 +16,9 @@ from mistraltune.serve.processes import JOB
 
 AXE = Path(__file__).parents[2] / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
 PLANTED = "<img src=x onerror=window.hacked=1><script>window.hacked=1</script>"
+PLANTED_NAME = "<img src=x onerror=window.hacked=1>.jsonl"
+"""Of a file; without a slash, behind which a name would begin."""
+
 MODEL = "open-mistral-7b"
 
 
@@ -39,7 +42,7 @@ def lived_in(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
         turn = [{"role": "user", "content": PLANTED}, {"role": "assistant", "content": PLANTED}]
         row = {"messages": turn, "tag": PLANTED}
         content = rows(24) + json.dumps(row).encode() + b"\n" + rows(2)
-        file = server.upload(content, f"{PLANTED}.jsonl")
+        file = server.upload(content, PLANTED_NAME)
         training = {"training_steps": 30, "learning_rate": 0.01}
         body = {
             "training_files": [file],
@@ -137,7 +140,7 @@ def test_planted_scripts_are_shown_as_text(chromium: Any, lived_in: LivedIn) -> 
     with visiting(chromium, lived_in.server) as visit:
         page = visit.page
         page.goto(visit.url + places["datasets"])  # a file's name
-        expect(page.get_by_text(f"{PLANTED}.jsonl").first).to_be_visible()
+        expect(page.get_by_text(PLANTED_NAME).first).to_be_visible()
         page.goto(visit.url + places["dataset"])  # a row, beyond the first page of them
         page.get_by_role("button", name="Look for them").click()
         expect(page.get_by_text("Row 26 is like row 1")).to_be_visible()

@@ -175,9 +175,7 @@ def test_models_are_judged_as_the_command_line_would_judge_them(server: Serving,
         assert figures[side]["num_examples"] == 12
     groups = [(one["field"], one["value"], one["num_examples"]) for one in figures["slices"]]
     assert groups == [("tag", "even", 6), ("tag", "odd", 6)]
-    changes = figures["slices"][0]["differences"]
-    assert changes["exact_match"]["interval"]
-    assert "chrf" not in changes  # three conversations are too few for what is no share
+    assert figures["slices"][0]["differences"]["exact_match"]["interval"]  # of so few answers, of shares alone
     shown = server.ok("GET", f"{COMPARISONS}/{job['id']}/rows")["data"]
     assert sorted((row["row"], row["turn"]) for row in shown) == [(row, turn) for row in range(1, 7) for turn in (1, 2)]
 

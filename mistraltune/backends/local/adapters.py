@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mistraltune.backends.local.chat_model import LocalChatModel
+from mistraltune.backends.local.loading import load_adapter
 from mistraltune.interfaces import ChatModel, Renderer
 from mistraltune.results import ModelRef
 
@@ -19,6 +20,7 @@ class LocalSharedBase:
     def __init__(self, ref: ModelRef) -> None:
         self._chat_model = LocalChatModel(ref.base)
         self._names: dict[str, str] = {}
+        self._is_bare = False
 
     @property
     def renderer(self) -> Renderer:
@@ -30,11 +32,16 @@ class LocalSharedBase:
         if adapter is None:
             if self._names:
                 self._chat_model.model.base_model.disable_adapter_layers()
+                self._is_bare = True
             return self._chat_model
         if adapter not in self._names:
-            self._load(adapter)
+            name = f"adapter-{len(self._names)}"
+            self._chat_model.model = load_adapter(self._chat_model.model, adapter, name=name)
+            self._names[adapter] = name
         model: Any = self._chat_model.model
-        model.base_model.enable_adapter_layers()
+        if self._is_bare:
+            model.base_model.enable_adapter_layers()
+            self._is_bare = False
         model.set_adapter(self._names[adapter])
         model.eval()
         return self._chat_model
@@ -42,13 +49,3 @@ class LocalSharedBase:
     def close(self) -> None:
         """Free the model's memory."""
         self._chat_model.close()
-
-    def _load(self, adapter: str) -> None:
-        from peft import PeftModel
-
-        name = f"adapter-{len(self._names)}"
-        if self._names:
-            self._chat_model.model.load_adapter(adapter, adapter_name=name)
-        else:
-            self._chat_model.model = PeftModel.from_pretrained(self._chat_model.model, adapter, adapter_name=name)
-        self._names[adapter] = name

@@ -12,7 +12,14 @@ from typing import Any
 import torch
 
 from mistraltune.backends.local.decoding import Capacity, Prompt, can_decode, decode
-from mistraltune.backends.local.loading import load_base, load_gguf, load_renderer, pick_dtype, quiet_libraries
+from mistraltune.backends.local.loading import (
+    load_adapter,
+    load_base,
+    load_gguf,
+    load_renderer,
+    pick_dtype,
+    quiet_libraries,
+)
 from mistraltune.backends.local.stop_texts import find_stop, num_held, num_tokens_to_stop
 from mistraltune.data.conversation import Conversation
 from mistraltune.errors import DataError
@@ -37,9 +44,7 @@ class LocalChatModel:
         quiet_libraries()
         model = load_base(ref, dtype=pick_dtype("auto"))
         if ref.adapter:
-            from peft import PeftModel
-
-            model = PeftModel.from_pretrained(model, ref.adapter)
+            model = load_adapter(model, ref.adapter)
         self._hold(model, load_renderer(ref))
 
     @classmethod

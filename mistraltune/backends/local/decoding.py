@@ -220,14 +220,17 @@ class Batch:
     def read(self, token_ids: Sequence[list[int]], into: DynamicCache, *, start: int) -> None:
         """Put keys and values of `token_ids`, which begin at position `start`, into a cache.
 
-        Padded on the right, where no token of a row sees what follows it, so that no padding mask is needed.
+        Padded on the right, where no token of a row sees what follows it, so that no padding mask is needed. No logits
+        are computed: nobody picks a token here, and torch copies a frozen head once for each row of a batch that is
+        cut down to its last tokens.
         """
         width = max(map(len, token_ids))
         if width == 0:
             return
         padded = torch.tensor([row + [0] * (width - len(row)) for row in token_ids], device=self.model.device)
         positions = torch.arange(start, start + width, device=self.model.device).expand_as(padded)
-        self.model(input_ids=padded, position_ids=positions, past_key_values=into, use_cache=True, logits_to_keep=1)
+        none = torch.empty(0, dtype=torch.int64, device=self.model.device)
+        self.model(input_ids=padded, position_ids=positions, past_key_values=into, use_cache=True, logits_to_keep=none)
 
     @torch.inference_mode()
     def step(self) -> list[Row]:

@@ -39,15 +39,10 @@ def export_gguf(
         TemporaryError: The disk is too small, or the file reads back differently.
     """
     quiet_libraries()
-    source = locate(ref)
     renderer = load_renderer(ref)
-    model = read_model(source, name=name)
+    model = read_with_template(ref, renderer, name=name)
+    spell_prompt = speller(model, renderer)
     refuse_small_disk(folder, count_bytes(model, file_type))
-
-    def spell_prompt(conversation: Conversation) -> str:
-        return model.vocabulary.spell(renderer.prompt(conversation))
-
-    model = dataclasses.replace(model, chat_template=pick_chat_template(source, renderer, spell_prompt))
     file = folder / f"model-{file_type}.gguf"
     with naming_failed_writes(file):
         write_gguf(model, file, file_type=file_type)
@@ -67,6 +62,22 @@ def export_gguf(
             "num_same": count_equal(turns, spell_prompt, plain) if turns else 0,
         },
     }
+
+
+def read_with_template(ref: ModelRef, renderer: Renderer, *, name: str) -> GgufModel:
+    """What a GGUF file of the model directory of `ref` will hold, the chat template with it.
+
+    Raises:
+        ConfigError: The model's layout or tokenizer is none that can be written.
+    """
+    source = locate(ref)
+    model = read_model(source, name=name)
+    return dataclasses.replace(model, chat_template=pick_chat_template(source, renderer, speller(model, renderer)))
+
+
+def speller(model: GgufModel, renderer: Renderer) -> SpellPrompt:
+    """How `renderer`'s prompts are spelled in the vocabulary of a file."""
+    return lambda conversation: model.vocabulary.spell(renderer.prompt(conversation))
 
 
 def count_bytes(model: GgufModel, file_type: str) -> int:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import warnings
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +35,9 @@ def quiet_libraries() -> None:
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.disable_progress_bar()
+    if os.environ.get("WANDB_MODE") == "offline":  # of which transformers tells stdout when it is imported
+        with redirect_stdout(sys.stderr):
+            import transformers.integrations.integration_utils  # noqa: F401
     # The trainer's stand-in tokenizer pads with another token than the model; no batch is ever padded by it.
     logging.getLogger("transformers.trainer_utils").addFilter(lambda record: "PAD/BOS/EOS" not in record.msg)
 
@@ -126,6 +131,27 @@ def load_base(ref: ModelRef, *, dtype: torch.dtype, attention: str = "sdpa", dev
         )
     except ValueError as error:
         raise ConfigError(f"transformers cannot load {ref.model}: {error}") from error
+
+
+def load_adapter(model: Any, adapter: str, *, name: str = "default") -> Any:
+    """`model` with the adapter of a directory, beside those that it has already; on a CPU at the base's precision.
+
+    Args:
+        model: A base as `load_base` gives it, or what this function gave before.
+        adapter: The directory.
+        name: Among the adapters of the model.
+    """
+    from peft import PeftModel
+
+    from mistraltune.backends.local.low_rank import compute_at_base_precision
+
+    if isinstance(model, PeftModel):
+        model.load_adapter(adapter, adapter_name=name)
+    else:
+        model = PeftModel.from_pretrained(model, adapter, adapter_name=name)
+    if model.device.type == "cpu":
+        compute_at_base_precision(model)
+    return model
 
 
 def load_gguf(file: Path, *, dtype: torch.dtype) -> Any:

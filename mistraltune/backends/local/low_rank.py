@@ -4,7 +4,7 @@ PEFT casts the input of an adapter to the adapter's float32, which on a CPU cost
 keeps that copy, the dropped-out copy and their products for the backward pass. Here one function does a linear layer
 with its adapter: products in the base's dtype, accumulated into float32 weights; the input itself, shared with whoever
 else reads it, is all that is kept. What is computed is the same: `W x + B A dropout(x) * alpha / r` (Hu et al. 2021,
-arXiv:2106.09685).
+arXiv:2106.09685). Training and answering both compute with it, so that what is evaluated is what was trained.
 """
 
 from __future__ import annotations
@@ -34,33 +34,37 @@ class Layer(NamedTuple):
 
 
 def compute_at_base_precision(model: Any) -> int:
-    """Let the adapters of a PEFT model on a CPU compute with `LowRankLinear`; returns how many there are.
+    """Let the adapters of a PEFT model on a CPU compute with `LowRankLinear`; returns how many layers do.
 
-    Whatever is not plain LoRA on a linear layer keeps PEFT's own forward pass.
+    Whatever is not plain LoRA on a linear layer keeps PEFT's own forward pass. To be called again when another adapter
+    has been loaded.
     """
     from peft.tuners.lora import Linear, Linear4bit
 
-    adapted = [module for module in model.modules() if isinstance(module, (Linear, Linear4bit)) and is_plain(module)]
+    layers = [module for module in model.modules() if isinstance(module, (Linear, Linear4bit))]
+    adapted = [module for module in layers if any(is_plain(module, name) for name in module.lora_A)]
     for module in adapted:
         module.forward = MethodType(forward, module)
     return len(adapted)
 
 
-def is_plain(module: Any) -> bool:
-    """Whether a PEFT layer is LoRA without variants (DoRA and others), biases of its own or several adapters."""
+def is_plain(module: Any, name: str) -> bool:
+    """Whether the adapter `name` of a PEFT layer is LoRA without a variant (DoRA and others) or biases of its own."""
     return (
-        len(module.lora_A) == 1
-        and not module.lora_variant
-        and not any(module.lora_bias.values())
+        name in module.lora_A
+        and name not in module.lora_variant
+        and not module.lora_bias[name]
         and not getattr(module, "fan_in_fan_out", False)
     )
 
 
 def forward(module: Any, x: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
-    """A PEFT layer's forward pass; where the adapter is off or merged, PEFT's own."""
-    if args or kwargs or module.disable_adapters or module.merged or not module.active_adapters:
+    """A PEFT layer's forward pass; PEFT's own where adapters are off, merged, several at once, or not plain LoRA."""
+    active = module.active_adapters
+    is_off = module.disable_adapters or module.merged
+    if args or kwargs or is_off or len(active) != 1 or not is_plain(module, active[0]):
         return type(module).forward(module, x, *args, **kwargs)  # type: ignore[no-any-return]
-    (name,) = module.active_adapters
+    (name,) = active
     dropout = module.lora_dropout[name]
     share = round_share(dropout.p) if module.training and isinstance(dropout, torch.nn.Dropout) else 0.0
     seed = int(torch.randint(2**63 - 1, ()).item()) if share else 0
@@ -84,12 +88,12 @@ class LowRankLinear(torch.autograd.Function):
             layer: W, b, scaling and dropout.
         """
         flat = x.reshape(-1, x.shape[-1])
-        result = linear(flat, dense_weight(layer.base, x.dtype), layer.base.bias)
+        result = base_product(flat, layer.base)
         inner = linear(drop(flat, draw_mask(flat, layer)), down.to(x.dtype))
         result.addmm_(inner, scaled_up(up, layer, x.dtype).T)
         ctx.layer = layer
         ctx.save_for_backward(x, inner, down, up)
-        return result.view(*x.shape[:-1], -1)
+        return result.view(*x.shape[:-1], result.shape[-1])
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, torch.Tensor, torch.Tensor, None]:
@@ -114,6 +118,17 @@ class LowRankLinear(torch.autograd.Function):
 def scaled_up(up: torch.Tensor, layer: Layer, dtype: torch.dtype) -> torch.Tensor:
     """B with everything that scales the adapter: `alpha / r`, and what makes up for the dropped inputs."""
     return (up * (layer.scaling / (1 - layer.dropout))).to(dtype)
+
+
+def base_product(x: torch.Tensor, base: Any) -> torch.Tensor:
+    """`W x + b`, a tensor of its own.
+
+    By the layer itself where it only answers and bitsandbytes packs its 4 bits for that (see `keep_trainable`):
+    unpacking them costs more than a product with few tokens.
+    """
+    if getattr(base, "support_avx512bf16_for_cpu", False) and not base.training:
+        return base(x)  # type: ignore[no-any-return]
+    return linear(x, dense_weight(base, x.dtype), base.bias)
 
 
 def dense_weight(base: Any, dtype: torch.dtype) -> torch.Tensor:

@@ -44,6 +44,12 @@ STATE_BYTES: dict[Optimizer, float] = {
 PROCESS_BYTES = {"cpu": 700_000_000, "gpu": 600_000_000}
 """Python with torch, transformers and TRL on a CPU (measured); on a GPU, CUDA's own context."""
 
+LEFT_BY_LOADING = 1.4
+"""On a CPU, bytes that quantising leaves in the allocator for each byte of the 16-bit weights that go through it."""
+
+RETURNED_AT_ONCE = 2**25
+"""Bytes from which the allocator gives an array back to the system when it is freed (glibc's largest threshold)."""
+
 CPU_FRAGMENTATION = 1.15
 """On a CPU, what the allocator holds of memory that was given back (measured; it varies from run to run)."""
 
@@ -90,7 +96,7 @@ class Memory:
         adapters: With their gradients.
         optimizer: Its state.
         activations: What the longest pass keeps for its backward pass, and what both compute on the way.
-        process: What the libraries take by themselves.
+        process: What the libraries take by themselves, and leave behind when they load a model.
         free: Free on the device, if that is known.
         tokens: Of the longest pass through the model.
         formation: The processes.
@@ -140,7 +146,7 @@ def estimate_memory(config: LocalTrainConfig, dimensions: Dimensions, batch: Bat
         adapters=2 * FLOAT32 * num_trained,
         optimizer=round(STATE_BYTES[config.training.optimizer] * num_trained),
         activations=activation_bytes(config, dimensions, tokens, device),
-        process=PROCESS_BYTES[device.kind],
+        process=PROCESS_BYTES[device.kind] + loading_bytes(config, dimensions, device),
         free=device.free,
         tokens=tokens,
         formation=device.formation,
@@ -163,6 +169,14 @@ def weight_bytes(config: LocalTrainConfig, dimensions: Dimensions, device: Devic
     # A layer is put together while the one before it computes.
     whole = (layers - scales) * (min(2 / dimensions.layers, 1) if sharding.reshard_after_forward else 1)
     return round(scales + shard + head + whole)
+
+
+def loading_bytes(config: LocalTrainConfig, dimensions: Dimensions, device: Device) -> int:
+    """Bytes that loading leaves: a layer that is quantised passes through a CPU's memory in the precision of before."""
+    if device.kind == "gpu" or config.quantization == "none":
+        return 0
+    small = [linear.num_weights for linear in dimensions.layer if 2 * linear.num_weights < RETURNED_AT_ONCE]
+    return round(LEFT_BY_LOADING * 2 * dimensions.layers * sum(small))
 
 
 def count_adapter_weights(config: LocalTrainConfig, dimensions: Dimensions) -> int:
@@ -192,32 +206,55 @@ def activation_bytes(config: LocalTrainConfig, dimensions: Dimensions, tokens: i
     norms = 2 * (FLOAT32 + width) * hidden  # each keeps its input in float32
     attention = width * (3 * dimensions.queries + 2 * dimensions.keys)
     mlp = width * 4 * dimensions.inner * readers  # gate, its activation, up, and their product
-    layer = tokens * (norms + attention + mlp + adapter_inputs(config, dimensions, device))
+    layer = tokens * (norms + attention + mlp) + kept_by_peft(config, dimensions, tokens, device)
     if config.lora.target_parameters:  # PEFT computes with the sum of weight and adapter, a tensor of the same size
         layer += width * dimensions.expert_weights // dimensions.layers
     if config.local.activation_checkpointing:
-        kept = dimensions.layers * tokens * hidden * width + layer
+        # bitsandbytes keeps the inputs of its 8-bit layers where checkpointing does not see them.
+        inputs = 2 * hidden + dimensions.queries + dimensions.inner if config.quantization == "int8" else 0
+        kept = dimensions.layers * tokens * (hidden + inputs) * width + layer
     else:
         kept = dimensions.layers * layer
     gradients = tokens * width * 3 * dimensions.inner * readers
     dequantised = width * hidden * dimensions.inner if config.quantization != "none" else 0
     logits = min(tokens, ROWS_OF_LOGITS) * dimensions.vocabulary * (2 * FLOAT32 + width)
     spread = CPU_FRAGMENTATION if device.kind == "cpu" else 1
-    return round(spread * (kept + max(gradients + dequantised, logits)))
+    return round(spread * (kept + max(gradients + dequantised, logits, norm_bytes(config, dimensions))))
 
 
-def adapter_inputs(config: LocalTrainConfig, dimensions: Dimensions, device: Device) -> int:
-    """Bytes that the adapters of a layer keep for each token, where PEFT computes them.
+def kept_by_peft(config: LocalTrainConfig, dimensions: Dimensions, tokens: int, device: Device) -> int:
+    """Bytes that the adapters of a layer keep of a pass, where PEFT computes them.
 
     Ours keep nothing that is not kept anyway. PEFT keeps a copy of each input as the adapter reads it, in float32 on a
-    CPU and in bf16 under CUDA's autocast, and which of its numbers are dropped.
+    CPU and in bf16 under CUDA's autocast, and which of its numbers are dropped. DoRA scales what layer and adapter give
+    apart, and keeps both; with dropout it computes the layer once more on what is left of the input, from a copy of the
+    weight that is kept too.
     """
-    is_ours = device.kind == "cpu" and config.quantization != "int8" and not config.lora.use_dora
-    if is_ours:
+    lora = config.lora
+    if device.kind == "cpu" and config.quantization != "int8" and not lora.use_dora:
         return 0
-    inputs = sum(linear.inputs for linear in dimensions.layer if linear.name in config.lora.target_modules)
-    copies = 2 if config.lora.dropout and device.kind == "cpu" else 1
-    return inputs * (copies * (FLOAT32 if device.kind == "cpu" else 2) + (1 if config.lora.dropout else 0))
+    adapted = [linear for linear in dimensions.layer if linear.name in lora.target_modules]
+    width = FLOAT32 if device.kind == "cpu" else 2
+    copies = 2 if lora.dropout and device.kind == "cpu" else 1
+    kept = tokens * sum(linear.inputs for linear in adapted) * (copies * width + (1 if lora.dropout else 0))
+    if lora.use_dora:
+        kept += tokens * sum(linear.outputs for linear in adapted) * (device.number_bytes + width)
+        is_copied = config.quantization != "none" or device.number_bytes != width or device.kind == "gpu"
+        if lora.dropout and is_copied:
+            kept += width * sum(linear.num_weights for linear in adapted)
+    return kept
+
+
+def norm_bytes(config: LocalTrainConfig, dimensions: Dimensions) -> int:
+    """Bytes in which DoRA finds the norms of one weight, in float32.
+
+    PEFT multiplies the adapter's matrices by way of a unit matrix, and adds the weight: both, the product, the scaled
+    product and the sum are there at once.
+    """
+    if not config.lora.use_dora:
+        return 0
+    adapted = (linear for linear, _ in dimensions.adapted(config.lora.target_modules, ()))
+    return max((FLOAT32 * (linear.inputs**2 + 4 * linear.num_weights) for linear in adapted), default=0)
 
 
 def ways_to_save(
@@ -255,6 +292,9 @@ def smaller(config: LocalTrainConfig, batch: Batch, now: Memory) -> Iterator[tup
     if training.optimizer == "adamw_torch":
         eight = training.model_copy(update={"optimizer": "adamw_8bit"})
         yield "training.optimizer=adamw_8bit", config.model_copy(update={"training": eight}), batch
+    if config.lora.use_dora and config.lora.dropout:
+        whole = config.lora.model_copy(update={"dropout": 0.0})
+        yield "lora.dropout=0", config.model_copy(update={"lora": whole}), batch
     half_row = batch.longest // 2
     shorter = Batch([min(row, half_row) for row in batch.rows], half_row)
     yield f"data.max_length={half_row} with data.on_too_long=truncate", config, shorter

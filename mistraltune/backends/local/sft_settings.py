@@ -7,14 +7,12 @@ from trl import SFTConfig
 
 from mistraltune.backends.local import LocalTrainConfig
 from mistraltune.backends.local.packing import CPU_PASS_LENGTH
+from mistraltune.backends.local.trackers import PROJECT
 from mistraltune.config import TrainingConfig
 from mistraltune.runs import RunDir
 
 WHOLE = 2**31
 """On a GPU the whole micro-step, whose size is the user's, is one pass."""
-
-TRACKER_PROJECT = "mistraltune"
-"""Under which trackers that sort runs by project keep them, unless their own variable says otherwise."""
 
 
 def sft_config(config: LocalTrainConfig, run: RunDir, *, has_validation: bool) -> SFTConfig:
@@ -54,7 +52,7 @@ def sft_config(config: LocalTrainConfig, run: RunDir, *, has_validation: bool) -
         activation_checkpointing=config.local.activation_checkpointing,
         report_to="none",  # see `tracker_callbacks`
         run_name=run.run_id,
-        project=TRACKER_PROJECT,
+        project=PROJECT,
         disable_tqdm=True,
         dataloader_pin_memory=on_cuda,
         push_to_hub=False,

@@ -14,6 +14,7 @@ from mistraltune.backends.local.figures import final_figures
 from mistraltune.backends.local.footprint import Footprint
 from mistraltune.backends.local.locating import hub_commit, locate
 from mistraltune.backends.local.sharding import Formation, hidden_from_libraries
+from mistraltune.backends.local.trackers import ending_tracked_runs
 from mistraltune.checkpoints import Checkpoint
 from mistraltune.config import TrainingConfig
 from mistraltune.data.conversation import Conversation
@@ -195,7 +196,7 @@ class LocalTrainer:
         if checkpoint:
             run.emit("note", text=f"continuing from step {step}")
             trainer.continue_counting(step)
-        with explaining_misfit(step):
+        with explaining_misfit(step), ending_tracked_runs(self.config.training.report_to):
             if checkpoint and trainer.has_converged:  # it was killed between that and its end
                 trainer.stand_at(checkpoint.path)
             else:

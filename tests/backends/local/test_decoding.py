@@ -125,6 +125,17 @@ def test_a_prefix_that_all_prompts_share_is_read_once_and_changes_no_answer(
     assert sum(num_read) == 50 + sum(len(prompt.token_ids) - 50 - 1 for prompt in prompts)
 
 
+def test_reading_prompts_computes_no_logits_and_each_step_one_row_of_them_a_prompt(model: Any) -> None:
+    """Torch multiplies what is cut off a batch with a frozen head by copying the head once a row."""
+    shapes = []
+    hook = model.lm_head.register_forward_hook(lambda module, inputs, output: shapes.append(tuple(output.shape)))
+    try:
+        together(model, random_prompts([9, 60, 30], max_new_tokens=2), stop_ids=set())
+    finally:
+        hook.remove()
+    assert shapes == [(3, 0, VOCABULARY), (3, 1, VOCABULARY), (3, 1, VOCABULARY)]
+
+
 def test_equal_prompts_get_equal_answers(model: Any) -> None:
     [prompt] = random_prompts([30])
     answers = together(model, [Prompt(index, prompt.token_ids, 12) for index in range(9)])

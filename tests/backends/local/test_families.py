@@ -16,8 +16,10 @@ from mistraltune.backends.local.adapting import attach_adapters
 from mistraltune.backends.local.attention import PER_SEQUENCE, pick_attention
 from mistraltune.backends.local.batching import lay_out, split_passes
 from mistraltune.backends.local.chat_model import LocalChatModel
+from mistraltune.backends.local.inspecting import IMAGE_PARTS
 from mistraltune.backends.local.loading import load_base
 from mistraltune.backends.local.log_probs import score_trained_tokens
+from mistraltune.backends.local.merging import merge
 from mistraltune.configuring import load_config
 from mistraltune.data.conversation import Conversation, Message
 from mistraltune.data.rendered import Rendered
@@ -203,7 +205,63 @@ def test_an_fp8_checkpoint_is_taken_out_of_its_8_bits_or_refused(
         LocalBackend(), make_config(folder, triage_rows, "quantization=none", output_dir=str(tmp_path / "outputs"))
     )
     assert run.status == "finished"
+    merge(run.model, tmp_path / "merged", dtype="bfloat16")
+    merged = load_base(ModelRef(model=str(tmp_path / "merged"), quantization="nf4"), dtype=torch.bfloat16)
+    assert not any(parameter.dtype == torch.float8_e4m3fn for parameter in merged.parameters())
     with pytest.raises(ConfigError, match="holds its weights in FP8, from which they are not quantised to nf4") as no:
         make_plan(LocalBackend(), make_config(folder, triage_rows, output_dir=str(tmp_path)))
     assert "-BF16" in no.value.hint
     assert "quantization=none" in no.value.hint
+
+
+MERGED = {
+    **{name: (name, []) for name in FAMILIES},
+    "rsLoRA": ("ministral", ["lora.use_rslora=true", "lora.r=8"]),
+    "DoRA": ("ministral", ["lora.use_dora=true"]),
+    "DoRA on the text part": ("mistral3", ["lora.use_dora=true", "lora.use_rslora=true"]),
+}
+
+
+@pytest.mark.parametrize("case", MERGED)
+def test_a_merged_model_computes_what_base_and_adapter_compute(
+    family: MakeFamily, triage_rows: Path, tmp_path: Path, case: str
+) -> None:
+    """In float32, so that what differs is the one rounding of the merged weights."""
+    from peft import PeftModel
+    from safetensors.torch import load_file
+
+    name, overrides = MERGED[case]
+    folder = family(name)
+    ref = write_adapter(folder, make_config(folder, triage_rows, *overrides), tmp_path / "adapter")
+    merge(ref, tmp_path, dtype="bfloat16")
+
+    token_ids = torch.arange(10, 60).reshape(1, -1)
+    base = load_base(ModelRef(model=str(folder)), dtype=torch.float32).eval()
+    with torch.no_grad():
+        plain = base(input_ids=token_ids).logits
+        adapted = PeftModel.from_pretrained(base, ref.adapter).eval()(input_ids=token_ids).logits
+        merged = load_base(ModelRef(model=str(tmp_path)), dtype=torch.float32).eval()(input_ids=token_ids).logits
+    assert (merged - adapted).norm() < 0.02 * (adapted - plain).norm()
+
+    before, after = load_file(folder / "model.safetensors"), load_file(tmp_path / "model.safetensors")
+    assert before.keys() == after.keys()
+    of_images = {key for key in before if any(part in key for part in IMAGE_PARTS)}
+    assert bool(of_images) == (name == "mistral3")
+    layers = {key for key in before if "_proj" in key or ".experts." in key} - of_images
+    assert {key for key in before if not torch.equal(before[key], after[key])} == layers
+    for file in folder.iterdir():  # tokenizer, processor
+        if file.name not in ("config.json", "generation_config.json", "model.safetensors"):
+            assert (tmp_path / file.name).read_bytes() == file.read_bytes()
+
+
+def write_adapter(folder: Path, config: LocalTrainConfig, out: Path) -> ModelRef:
+    """An adapter of random weights, large enough to show, as a training publishes them."""
+    model = attach_adapters(load_base(ModelRef(model=str(folder)), dtype=torch.float32), config)
+    generator = torch.Generator().manual_seed(5)
+    for key, parameter in model.named_parameters():
+        if "lora_magnitude" in key:
+            parameter.data *= 1 + 0.2 * torch.rand(parameter.shape, generator=generator)
+        elif parameter.requires_grad:
+            parameter.data = 0.1 * torch.randn(parameter.shape, generator=generator)
+    model.save_pretrained(out)
+    return ModelRef(model=str(folder), adapter=str(out))

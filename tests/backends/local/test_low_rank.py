@@ -196,6 +196,24 @@ def test_what_is_not_plain_lora_keeps_its_own_arithmetic() -> None:
     assert torch.equal(left(inputs()), plain(inputs()))
 
 
+def test_of_several_adapters_the_active_one_counts_and_only_where_it_is_plain() -> None:
+    plain, fast = pair()
+    for model in (plain, fast):
+        torch.manual_seed(7)
+        model.add_adapter("dora", LoraConfig(r=2, use_dora=True, target_modules=["second"], init_lora_weights=False))
+        torch.manual_seed(8)
+        model.add_adapter("other", LoraConfig(r=3, target_modules=["first"], init_lora_weights=False))
+    assert compute_at_base_precision(fast) == 2
+    outputs = []
+    for name in ("default", "dora", "other"):
+        plain.set_adapter(name)
+        fast.set_adapter(name)
+        outputs.append(fast(inputs()))
+        assert torch.allclose(outputs[-1], plain(inputs()), atol=1e-6)
+    assert not torch.allclose(outputs[0], outputs[1], atol=1e-3)
+    assert not torch.allclose(outputs[1], outputs[2], atol=1e-3)
+
+
 def test_an_8_bit_base_keeps_its_own_arithmetic() -> None:
     from bitsandbytes.nn import Linear8bitLt
 

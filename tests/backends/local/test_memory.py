@@ -89,6 +89,13 @@ def test_advice_begins_with_what_changes_no_result_and_says_what_it_saves() -> N
     )
 
 
+def test_dora_with_dropout_keeps_a_copy_of_every_weight_that_it_adapts() -> None:
+    batch = Batch([1000], 1000)
+    config = base_config("lora.use_dora=true", "local.activation_checkpointing=false")
+    ways = dict(ways_to_save(config, MISTRAL_7B, batch, GPU))
+    assert ways["lora.dropout=0"] > 2 * MISTRAL_7B.linear_weights
+
+
 def test_a_configuration_without_the_usual_names_is_not_judged(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"model_type": "odd", "n_layer": 2}')
     assert read_dimensions(tmp_path) is None
@@ -123,7 +130,7 @@ def test_the_estimate_is_near_what_trainings_take(make_once: Callable[..., Path]
     options = {"model": str(folder), "data.train_file": str(tmp_path / "rows.jsonl"), "output_dir": str(tmp_path)}
     common = ["training.max_steps=1", "training.batch_size=1", "training.gradient_accumulation_steps=1"]
     plainly = "quantization=none"
-    cases = [["quantization=nf4"], [plainly], [plainly, "local.activation_checkpointing=true"]]
+    cases = [["quantization=nf4"], [plainly], [plainly, "local.activation_checkpointing=true"], ["lora.use_dora=true"]]
     outcome = subprocess.run(
         [sys.executable, "-c", SCRIPT, json.dumps([[*common, *case] for case in cases]), json.dumps(options)],
         capture_output=True,
@@ -135,7 +142,7 @@ def test_the_estimate_is_near_what_trainings_take(make_once: Callable[..., Path]
     assert len(measured) == len(cases), outcome.stderr
     for figures in measured:
         assert 0.75 < figures["total_bytes"] / figures["peak_bytes"] < 1.3, figures
-    _, plain, recomputing = measured
+    _, plain, recomputing, _ = measured
     saved = plain["peak_bytes"] - recomputing["peak_bytes"]
     assert 0.5 < (plain["total_bytes"] - recomputing["total_bytes"]) / saved < 2, measured
 

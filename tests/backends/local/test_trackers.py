@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
+import json
+import socket
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -60,9 +65,74 @@ def test_tensorboard_and_mlflow_hear_losses_and_no_secret(
     assert not [path for path in written if b"canary-of-a-key" in path.read_bytes()]
 
 
-def test_a_tracker_that_is_not_installed_is_refused_before_a_row_is_read(config: MakeConfig) -> None:
-    if importlib.util.find_spec("wandb"):
-        pytest.skip("wandb is installed here")
+@pytest.fixture
+def proxy() -> Iterator[socket.socket]:
+    """Where all would go that leaves this machine; a connection waits there to be accepted."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(0)
+        yield listening
+
+
+def test_trackio_and_wandb_hear_losses_while_stdout_holds_the_result_alone(
+    tiny_model: Path, triage_rows: Path, mistraltune: Any, tmp_path: Path, proxy: socket.socket
+) -> None:
+    address = f"http://127.0.0.1:{proxy.getsockname()[1]}"
+    done = mistraltune(
+        *("train", "local", "--model", tiny_model, "--json", "--output-dir", "outputs", "--run-id", "tracked"),
+        *("--train-file", triage_rows / "train.jsonl", "--val-file", triage_rows / "val.jsonl"),
+        *("--set", "training.max_steps=2", "--set", "training.logging_steps=1"),
+        *("--set", "training.report_to=[trackio,wandb]"),
+        TRACKIO_DIR=str(tmp_path / "trackio"),
+        WANDB_DIR=str(tmp_path),
+        WANDB_MODE="offline",
+        WANDB_API_KEY="canary-of-a-key",
+        HF_TOKEN="canary-of-a-key",
+        HTTP_PROXY=address,
+        HTTPS_PROXY=address,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["status"] == "finished"
+    events = [json.loads(line) for line in (tmp_path / "outputs/tracked/metrics.jsonl").read_text().splitlines()]
+    losses = [event["loss"] for event in events if event["event"] == "step"]
+    val_losses = [event["val_loss"] for event in events if event["event"] == "validation"]
+
+    with closing(sqlite3.connect(tmp_path / "trackio" / "mistraltune.db")) as store:
+        logged = [json.loads(text) for (text,) in store.execute("SELECT metrics FROM metrics ORDER BY id")]
+        assert store.execute("SELECT DISTINCT run_name FROM metrics").fetchall() == [("tracked",)]
+    assert [entry["train/loss"] for entry in logged if "train/loss" in entry] == pytest.approx(losses)
+    assert [entry["eval/loss"] for entry in logged if "eval/loss" in entry] == pytest.approx(val_losses)
+
+    (record,) = tmp_path.glob("wandb/offline-run-*/run-*.wandb")
+    content = record.read_bytes()
+    assert all(str(word).encode() in content for word in ("mistraltune", "tracked", *losses, *val_losses))
+
+    written = [path for name in ("outputs", "trackio", "wandb") for path in (tmp_path / name).rglob("*")]
+    assert not [path for path in written if path.is_file() and b"canary-of-a-key" in path.read_bytes()]
+    assert "canary-of-a-key" not in done.stderr
+    with pytest.raises(BlockingIOError):
+        proxy.accept()
+
+
+def test_wandb_without_a_key_is_refused_before_the_model_loads(
+    config: MakeConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    for name in ("WANDB_API_KEY", "WANDB_IDENTITY_TOKEN_FILE", "WANDB_MODE"):
+        monkeypatch.delenv(name, raising=False)
+    chosen = config("training.report_to=[wandb]")
+    with pytest.raises(ConfigError, match=r"training\.report_to: wandb has no key") as refused:
+        make_plan(LocalBackend(), chosen)
+    assert "WANDB_MODE=offline" in refused.value.hint
+
+
+def test_a_tracker_that_is_not_installed_is_refused_before_a_row_is_read(
+    config: MakeConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *rest: None if name == "wandb" else found(name, *rest)
+    )
     chosen = config("training.report_to=[wandb]")
     missing = chosen.data.model_copy(update={"val_file": None})
     with pytest.raises(ConfigError, match=r"training\.report_to: wandb is not installed") as refused:

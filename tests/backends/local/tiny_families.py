@@ -60,5 +60,7 @@ def write_family(name: str, folder: Path) -> None:
                 config = hf.MixtralConfig(**shape, num_local_experts=4, num_experts_per_tok=2, sliding_window=None)
                 model = hf.MixtralForCausalLM(config)
     model.to(torch.bfloat16).save_pretrained(folder)
+    if name == "mistral3":
+        (folder / "processor_config.json").write_text('{"processor_class": "PixtralProcessor", "patch_size": 16}')
     tokenizers = Path(mistral_common.__file__).parent / "data"
     shutil.copyfile(tokenizers / "mistral_instruct_tokenizer_240323.model.v3", folder / "tokenizer.model.v3")

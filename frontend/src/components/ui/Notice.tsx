@@ -22,7 +22,7 @@ export function Notice({ tone = "info", children, className, actions }: {
   return (
     <div role={tone === "bad" ? "alert" : "status"} className={classes("flex flex-wrap items-start gap-x-3 gap-y-2 rounded-md border px-3 py-2", look, className)}>
       <Icon className="mt-0.5 size-4 shrink-0" aria-hidden />
-      <div className="min-w-0 flex-1 break-words">{children}</div>
+      <div className="min-w-0 flex-[1_1_13rem] break-words">{children}</div>
       {actions}
     </div>
   );

@@ -5,8 +5,8 @@ export type Overlap = NonNullable<Evaluation["refused_overlap"]>;
 
 const NUM_NAMED = 5;
 
-/** How many evaluated rows stand in the training data, and which are the first; "" where none does. */
-export function overlapText({ train_file: file, num_exact: exact, num_near: near, rows = [] }: Overlap): string {
+/** How many evaluated rows stand in the data that a model was trained or validated on, and which are the first; "" where none does. */
+export function overlapText({ train_file: file, part = "training", num_exact: exact, num_near: near, rows = [] }: Overlap): string {
   const counts = [
     [exact ?? 0, "exactly"],
     [near ?? 0, "nearly"],
@@ -15,5 +15,5 @@ export function overlapText({ train_file: file, num_exact: exact, num_near: near
   if (total === 0) return "";
   const parts = counts.filter(([count]) => count > 0).map(([count, how]) => `${formatCount(count)} ${how}`);
   const named = rows.slice(0, NUM_NAMED).join(", ");
-  return `Evaluated rows are in the training data, ${file}: ${parts.join(" and ")} (${rows.length === 1 ? "row" : "rows"} ${named}${total > NUM_NAMED ? " …" : ""}).`;
+  return `Evaluated rows are in the model’s ${part} data, ${file}: ${parts.join(" and ")} (${rows.length === 1 ? "row" : "rows"} ${named}${total > NUM_NAMED ? " …" : ""}).`;
 }
