@@ -107,6 +107,8 @@ def chat(
             conversation = Conversation(messages=(*conversation.messages, Message(role="assistant", content=answer)))
     except Stopped as stop:
         stop.hint = ""  # no command takes a conversation up again
+        if sys.stdin.isatty():
+            note("")  # ends the line of the prompt
         raise
     finally:
         opened.close()

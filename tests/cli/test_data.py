@@ -9,23 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from raw_rows import HELLO, HI, TOOL_ROW
 
-QUESTION = {"role": "user", "content": "Hi there."}
-ANSWER = {"role": "assistant", "content": "Hello!"}
 LONG = {"role": "user", "content": "long " * 200}
-CALL = {"id": "abcdefgh1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}
-TOOL = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "properties": {}}}}
-TOOL_ROW = {
-    "messages": [
-        QUESTION,
-        ANSWER,
-        QUESTION,
-        {"role": "assistant", "tool_calls": [CALL]},
-        {"role": "tool", "content": "sun", "tool_call_id": "abcdefgh1", "name": "weather"},
-        ANSWER,
-    ],
-    "tools": [TOOL],
-}
 
 
 def data(cwd: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -51,7 +37,7 @@ def row(text: str) -> dict[str, str]:
 
 def test_good_files_get_a_line_each(tmp_path: Path):
     write(tmp_path / "train.jsonl", row("a"), row("b"))
-    write(tmp_path / "val.jsonl", {"messages": [QUESTION, ANSWER]})
+    write(tmp_path / "val.jsonl", {"messages": [HI, HELLO]})
     done = data(tmp_path, "validate", "train.jsonl", "val.jsonl")
     assert done.stdout == (
         "train.jsonl: 2 rows (instruct), 0 errors, 0 warnings\nval.jsonl: 1 row (messages), 0 errors, 0 warnings\n"
@@ -107,7 +93,7 @@ def test_a_file_that_is_not_there_is_a_usage_error(tmp_path: Path):
 
 
 def test_with_a_tokenizer_tokens_are_counted_and_long_rows_are_errors(tmp_path: Path):
-    write(tmp_path / "train.jsonl", {"messages": [QUESTION, ANSWER]}, TOOL_ROW, {"messages": [LONG, ANSWER]})
+    write(tmp_path / "train.jsonl", {"messages": [HI, HELLO]}, TOOL_ROW, {"messages": [LONG, HELLO]})
     done = data(tmp_path, "validate", "train.jsonl", "--tokenizer", "tekken", "--json")
     (file,) = json.loads(done.stdout)["files"]
     assert (file["num_rows"], file["num_sequences"]) == (3, 4)
@@ -134,7 +120,7 @@ def test_options_that_do_not_fit_are_usage_errors(tmp_path: Path, options: list[
 
 
 def test_checking_without_a_tokenizer_imports_nothing_heavy(tmp_path: Path):
-    write(tmp_path / "train.jsonl", {"messages": [QUESTION, ANSWER]})
+    write(tmp_path / "train.jsonl", {"messages": [HI, HELLO]})
     code = (
         "import sys; from mistraltune.cli.data import app; app(['validate', 'train.jsonl'], standalone_mode=False);"
         "print([name for name in ('torch', 'transformers', 'mistral_common', 'numpy', 'jsonschema')"
@@ -309,14 +295,14 @@ def test_split_refuses_a_file_in_the_place_of_its_folder(tmp_path: Path):
 
 
 def test_show_brackets_what_is_trained_where_there_is_no_terminal(tmp_path: Path):
-    write(tmp_path / "train.jsonl", "\n", {"messages": [QUESTION, ANSWER]})
+    write(tmp_path / "train.jsonl", "\n", {"messages": [HI, HELLO]})
     done = data(tmp_path, "show", "train.jsonl", "--row", "1")
     assert done.stdout == "<s>[INST]Hi there.[/INST]⟦Hello!</s>⟧\n"
     assert done.stderr == "train.jsonl:2: 9 tokens, 3 of them trained\n"
 
 
 def test_show_as_json_gives_ids_mask_and_text_of_each_sequence(tmp_path: Path):
-    write(tmp_path / "train.jsonl", {"messages": [QUESTION, ANSWER]}, TOOL_ROW)
+    write(tmp_path / "train.jsonl", {"messages": [HI, HELLO]}, TOOL_ROW)
     shown = json.loads(data(tmp_path, "show", "train.jsonl", "--row", "1", "--tokenizer", "tekken", "--json").stdout)
     assert shown["text"] == "<s>[INST]Hi there.[/INST]Hello!</s>"
     assert shown["loss_mask"] == [0] * 6 + [1] * 3
@@ -326,7 +312,7 @@ def test_show_as_json_gives_ids_mask_and_text_of_each_sequence(tmp_path: Path):
 
 
 def test_show_escapes_what_would_steer_the_terminal(tmp_path: Path):
-    write(tmp_path / "train.jsonl", {"messages": [QUESTION, {**ANSWER, "content": "\x1b[31mred\u202e"}]})
+    write(tmp_path / "train.jsonl", {"messages": [HI, {**HELLO, "content": "\x1b[31mred\u202e"}]})
     done = data(tmp_path, "show", "train.jsonl", "--row", "1")
     assert done.stdout == "<s>[INST]Hi there.[/INST]⟦\\u001b[31mred\\u202e</s>⟧\n"
 
@@ -343,7 +329,7 @@ def test_a_row_that_is_not_there_or_is_broken_is_an_error(tmp_path: Path):
 def test_on_a_terminal_what_is_trained_is_underlined_and_coloured_unless_colours_are_unwanted(
     tmp_path: Path, variables: dict[str, str], style: str
 ):
-    write(tmp_path / "train.jsonl", {"messages": [QUESTION, ANSWER]})
+    write(tmp_path / "train.jsonl", {"messages": [HI, HELLO]})
     shown = on_terminal(tmp_path, "show", "train.jsonl", "--row", "1", **variables)
     assert f"{style}Hello!</s>" in shown
 

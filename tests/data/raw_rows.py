@@ -18,6 +18,15 @@ CALLING = {"role": "assistant", "tool_calls": [CALL]}
 RESULT = {"role": "tool", "content": "sun", "tool_call_id": "abcdefgh1", "name": "weather"}
 TOOL = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "properties": {}}}}
 
+HI = {"role": "user", "content": "Hi there."}
+HELLO = {"role": "assistant", "content": "Hello!"}
+BARE_CALL = {"id": "abcdefgh1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}
+TOOL_ROW = {
+    "messages": [HI, HELLO, HI, {"role": "assistant", "tool_calls": [BARE_CALL]}, RESULT, HELLO],
+    "tools": [TOOL],
+}
+"""Two turns, the second with a tool call and its result."""
+
 
 def rules(row: Any, *, warnings: bool = False) -> list[str]:
     return [problem.rule for problem in row_problems(row) if problem.is_error != warnings]

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from raw_rows import HELLO, HI, TOOL_ROW
 
 from mistraltune.data import spreading, statistics
 from mistraltune.data.conversation_file import ConversationFile
@@ -19,21 +20,6 @@ from mistraltune.data.converting import convert_file
 from mistraltune.data.rendering import MistralRenderer
 from mistraltune.data.reopening import Reopening
 from mistraltune.data.statistics import MAX_BINS, DataStatistics, Overlap, describe, overlaps, summarise_lengths
-
-CALL = {"id": "abcdefgh1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}
-TOOL = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object", "properties": {}}}}
-QUESTION, ANSWER = {"role": "user", "content": "Hi there."}, {"role": "assistant", "content": "Hello!"}
-TOOL_ROW = {
-    "messages": [
-        QUESTION,
-        ANSWER,
-        QUESTION,
-        {"role": "assistant", "tool_calls": [CALL]},
-        {"role": "tool", "content": "sun", "tool_call_id": "abcdefgh1", "name": "weather"},
-        ANSWER,
-    ],
-    "tools": [TOOL],
-}
 
 
 def row(text: str) -> dict[str, str]:
@@ -50,7 +36,7 @@ def described(path: Path, *rows: Any, tokenizer: str = "tekken", **options: Any)
 
 
 def test_tokens_sequences_and_trained_tokens_are_those_of_the_renderer(tmp_path: Path) -> None:
-    file = opened(tmp_path / "a.jsonl", {"messages": [QUESTION, ANSWER]}, TOOL_ROW)
+    file = opened(tmp_path / "a.jsonl", {"messages": [HI, HELLO]}, TOOL_ROW)
     renderer = MistralRenderer.from_name("tekken")
     sequences = [sequence for conversation in file for sequence in renderer.render(conversation)]
     found = describe(file, renderer.render)
@@ -75,7 +61,7 @@ def test_rows_that_are_too_long_are_counted_and_named_and_kept(tmp_path: Path) -
 
 
 def test_rows_that_the_tokenizer_refuses_are_counted_apart(tmp_path: Path) -> None:
-    found = described(tmp_path / "a.jsonl", TOOL_ROW, {"messages": [QUESTION, ANSWER]}, tokenizer="v1")
+    found = described(tmp_path / "a.jsonl", TOOL_ROW, {"messages": [HI, HELLO]}, tokenizer="v1")
     assert (found.num_rows, found.num_refused, found.num_sequences) == (2, 1, 1)
     assert found.refused[0].line == 1
 

@@ -79,9 +79,10 @@ def recover(command: list[str], folder: Path, whole: RunDir) -> list[str]:
         return [f"then exit {code}\n{stderr}"]
     run = RunDir(folder / "outputs" / "run")
     name = "adapter_model.safetensors"
+    told = [str(event) for event in timeless(run) if event not in timeless(whole)]
     return [
         *([] if (run.path / name).read_bytes() == (whole.path / name).read_bytes() else ["another adapter"]),
-        *([] if timeless(run) == timeless(whole) else ["another history"]),
+        *([] if timeless(run) == timeless(whole) else ["another history", *told]),
     ]
 
 

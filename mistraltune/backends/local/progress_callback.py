@@ -64,8 +64,13 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]
         return control
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
-        """Likewise at the end of an epoch, which is validated once."""
-        control.should_evaluate = control.should_evaluate and self.validated_step != state.global_step
+        """Likewise at the end of an epoch, which is validated once; where a stop cuts it short, it has not ended.
+
+        A validation there would keep whoever stops waiting, and count in a run that continues as none counts without.
+        """
+        is_cut = state.global_step < state.max_steps and not float(state.epoch).is_integer()
+        is_validated = self.validated_step == state.global_step
+        control.should_evaluate = control.should_evaluate and not is_cut and not is_validated
         control.should_log = control.should_log or control.should_save or control.should_evaluate
         return control
 

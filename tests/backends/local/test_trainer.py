@@ -120,6 +120,7 @@ def test_the_same_command_again_changes_no_byte_of_a_finished_run(config: Callab
     ("overrides", "stop_at"),
     [
         *(((f"quantization={held}",), step) for held in ("none", "nf4") for step in (1, 2, 3, 5)),
+        (("training.eval_steps=null",), 2),  # in mid-epoch, at whose end the run is validated
         (("quantization=int8", "training.schedule=cosine_with_restarts"), 3),
         (("quantization=nf4", "lora.use_dora=true", "training.optimizer=lion_8bit", "lora.r=64"), 3),
         # Of 4,096 numbers and more, the optimizer's state is held in 8 bits: 64 x 64 is one.
