@@ -56,7 +56,7 @@ def show_config(
         print_json({"config": values, "origins": loaded.origins})
         return
     from mistraltune.cli.tables import Column, show_table
-    from mistraltune.overview.selection import spelled
+    from mistraltune.overview.values import spelled
 
     columns = [Column("key"), Column("from"), Column("value", wraps=True)]
     show_table(columns, [[path, origin, spelled(value_at(values, path))] for path, origin in loaded.origins.items()])

@@ -131,7 +131,7 @@ def show_compared(compared: list[ComparedRun], settings: dict[str, list[Any]]) -
     """Settings, figures and curves for people."""
     from mistraltune.cli.tables import Column, show_table
     from mistraltune.overview.comparing import compared_metrics
-    from mistraltune.overview.report import shown
+    from mistraltune.overview.values import shown
 
     for heading, values_by_name in (("setting", settings), ("figure", compared_metrics(compared))):
         if not values_by_name:
@@ -172,8 +172,8 @@ def show_curves(compared: list[ComparedRun]) -> None:
 def show_runs(runs: list[dict[str, Any]], *, more: list[str]) -> None:
     """Runs in a line each, with a column for each further key that was asked for."""
     from mistraltune.cli.tables import Column, show_table
-    from mistraltune.overview.report import shown
     from mistraltune.overview.selection import field
+    from mistraltune.overview.values import shown
 
     columns = [
         Column("run"),

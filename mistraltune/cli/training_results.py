@@ -39,7 +39,7 @@ def show_plan(plan: Plan, *, as_json: bool) -> None:
 
 def show_run(run: RunDir, *, as_json: bool) -> None:
     """Where the run lies and its figures."""
-    from mistraltune.overview.report import shown
+    from mistraltune.overview.values import shown
 
     metrics = run.metrics
     if as_json:

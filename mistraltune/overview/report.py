@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from mistraltune.evaluation.report import template_environment
 from mistraltune.overview.comparing import (
@@ -16,6 +16,7 @@ from mistraltune.overview.comparing import (
     last_step,
     loss_range,
 )
+from mistraltune.overview.values import shown
 
 TEMPLATE = "report.html.jinja"
 WIDTH, HEIGHT = 720, 300
@@ -101,16 +102,3 @@ def render_runs(runs: Sequence[ComparedRun], *, created_at: str, versions: Mappi
         created_at=created_at,
         versions=", ".join(f"{name} {version}" for name, version in versions.items()),
     )
-
-
-def shown(value: Any) -> str:
-    """A value in a table's cell."""
-    if value is None:
-        return "–"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    if isinstance(value, int):
-        return f"{value:,}"
-    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

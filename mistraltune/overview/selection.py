@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from mistraltune.dotted import flatten, value_at
 from mistraltune.errors import ConfigError
+from mistraltune.overview.values import spelled
 from mistraltune.runs import STATUSES
 
 OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
@@ -144,15 +145,6 @@ def as_numbers(found: Any, value: str) -> tuple[float, float] | None:
         return float(found), float(value)
     except ValueError:
         return None
-
-
-def spelled(value: Any) -> str:
-    """A value as a configuration spells it: `null`, `true`, `2e-05`, `[q_proj, v_proj]`."""
-    if value is None:
-        return "null"
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(spelled, value))}]"
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def rank(value: Any) -> tuple[int, float, str]:
