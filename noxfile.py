@@ -105,12 +105,12 @@ def e2e(session: nox.Session) -> None:
 
 @shared_session
 def compat(session: nox.Session) -> None:
-    """Software that others wrote, each in its own environment: clients drive the server, llama.cpp reads GGUF files.
+    """Software that others wrote: clients drive the server, llama.cpp reads GGUF files, trackers hear of a training.
 
     `-- fast` takes a model without sense; else the server trains and serves the quickstart model (about a quarter of an
     hour on two cores), and the answers of its GGUF files are compared. `-- tests/compat/test_llama_cpp.py -s` for one.
     """
-    installed = Installed(session, "test")
+    installed = Installed(session, "test", "trackers")
     clients = Path(session.create_tmp()).resolve() / "clients"
     for name, requirement in CLIENTS.items():
         python = clients / name / "bin" / "python"
@@ -122,7 +122,7 @@ def compat(session: nox.Session) -> None:
     if "fast" in session.posargs:
         env["MISTRALTUNE_COMPAT_MODEL"] = "tiny"
     chosen = [argument for argument in session.posargs if argument != "fast"]
-    installed.run("-m", "pytest", *(chosen or ["tests/compat"]), env=env)
+    installed.run("-m", "pytest", *(chosen or ["tests/compat", "tests/backends/local/test_trackers.py"]), env=env)
 
 
 @shared_session

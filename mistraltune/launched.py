@@ -10,6 +10,9 @@ import os
 TOLD = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 """Variables that every launcher sets for torch.distributed's `env://` rendezvous."""
 
+OWN_LAUNCHER = "MISTRALTUNE_LAUNCHER"
+"""Variable in which `--launcher` tells the processes that it starts its own number (pid)."""
+
 
 def is_launched() -> bool:
     """Whether a launcher started this process."""

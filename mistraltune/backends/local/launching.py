@@ -14,6 +14,7 @@ from mistraltune.backends.local.devices import visible_gpus
 from mistraltune.backends.local.sharding import Formation, file_variables, read_formation
 from mistraltune.data.spreading import num_cores
 from mistraltune.errors import ConfigError, ExitCode, OtherProcessFailed
+from mistraltune.launched import OWN_LAUNCHER
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -85,23 +86,43 @@ def run_launcher(launch: Launch, arguments: Sequence[str]) -> None:
     Raises:
         OtherProcessFailed: They failed or were stopped, and have said so.
     """
+    refuse_to_start_again()
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
     formation = find_formation(launch)
+    settings = SETTINGS | share_cores(formation.num_here) | {OWN_LAUNCHER: str(os.getpid())}
     logging.getLogger("torch.distributed").setLevel(logging.CRITICAL)
     logging.getLogger("accelerate").setLevel(logging.CRITICAL)
-    with passing_on_signals(), environment(SETTINGS | share_cores(formation.num_here)):
+    with passing_on_signals(), environment(settings):
         try:
-            if launch.launcher == "accelerate":
+            # accelerate starts a single process without telling it that it is launched.
+            if launch.launcher == "accelerate" and formation.num_processes > 1:
                 run_accelerate(launch, formation, arguments)
             else:
-                run_torchrun(formation.num_processes, arguments)
+                with environment(chosen_gpus(launch)):
+                    run_torchrun(formation.num_processes, arguments)
         except SignalException as error:
             raise OtherProcessFailed("stopped", exit_code=128 + error.sigval) from error
         except ChildFailedError as error:
             _, failure = error.get_first_failure()
             raise OtherProcessFailed("a process failed", exit_code=exit_code(failure.exitcode)) from error
+
+
+def refuse_to_start_again() -> None:
+    """Raise where `--launcher` has started this process, which then does not know its rank: it would start itself."""
+    if OWN_LAUNCHER in os.environ:
+        raise ConfigError(
+            "--launcher has started this process and has not said which of them it is (RANK, WORLD_SIZE)",
+            hint=f"unset {OWN_LAUNCHER} if a shell has set it; else try --launcher torchrun",
+        )
+
+
+def chosen_gpus(launch: Launch) -> dict[str, str]:
+    """The GPUs that accelerate's file leaves visible, where it names some."""
+    config = load_accelerate_config(launch.accelerate_config) if launch.accelerate_config else None
+    gpus = str(config.gpu_ids or "all") if config else "all"
+    return {} if gpus == "all" else {"CUDA_VISIBLE_DEVICES": gpus}
 
 
 def run_torchrun(num_processes: int, arguments: Sequence[str]) -> None:
@@ -125,7 +146,7 @@ def run_accelerate(launch: Launch, formation: Formation, arguments: Sequence[str
     if config is None or (config.num_machines == 1 and not config.main_process_port):
         options.append("--main_process_port=0")  # any that is free; accelerate would always take the same
     # The way to torchrun's agent, on CPUs too, where accelerate has mpirun or one process; FSDP leads there by itself.
-    if formation.num_processes > 1 and not (config and config.distributed_type == "FSDP"):
+    if not (config and config.distributed_type == "FSDP"):
         options.append("--multi_gpu")
     launch_command(launch_command_parser().parse_args([*options, "--module", "mistraltune", *arguments]))
 

@@ -79,6 +79,8 @@ def proxy() -> Iterator[socket.socket]:
 def test_trackio_and_wandb_hear_losses_while_stdout_holds_the_result_alone(
     tiny_model: Path, triage_rows: Path, mistraltune: Any, tmp_path: Path, proxy: socket.socket
 ) -> None:
+    pytest.importorskip("trackio")  # of group `trackers`: `nox -s compat` has it
+    pytest.importorskip("wandb")
     address = f"http://127.0.0.1:{proxy.getsockname()[1]}"
     done = mistraltune(
         *("train", "local", "--model", tiny_model, "--json", "--output-dir", "outputs", "--run-id", "tracked"),
@@ -219,6 +221,7 @@ def test_a_tracker_that_cannot_begin_ends_the_training_before_its_first_step(
 def test_wandb_without_a_key_is_refused_before_the_model_loads(
     config: MakeConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    pytest.importorskip("wandb")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     for name in ("WANDB_API_KEY", "WANDB_IDENTITY_TOKEN_FILE", "WANDB_MODE"):
