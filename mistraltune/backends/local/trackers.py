@@ -5,13 +5,13 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout, suppress
-from functools import wraps
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from mistraltune.backends.local.tracker_failures import guard, reason
 from mistraltune.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -21,12 +21,26 @@ if TYPE_CHECKING:
 PROJECT = "mistraltune"
 """Under which trackers that sort runs by project keep them, unless their own variable says otherwise."""
 
+VARIABLES = {
+    "WANDB_PROJECT": PROJECT,
+    "WANDB_ERROR_REPORTING": "false",  # its errors go to W&B's makers otherwise
+    "WANDB_INIT_TIMEOUT": "20",  # seconds; 90 otherwise
+    "WANDB_FINISH_TIMEOUT": "120",  # for ever otherwise; what was not sent stays on disk, for `wandb sync`
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",  # seconds a try; 120 otherwise
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # 7 otherwise, minutes together
+    "MLFLOW_ALLOW_FILE_STORE": "true",  # the one store that mlflow-skinny opens without a server
+}
+"""What trackers read, where the user has set nothing."""
+
+DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
+"""Schemes of MLflow's stores that need SQLAlchemy, which `mlflow` brings and `mlflow-skinny` does not."""
+
 
 def refuse_missing_trackers(config: LocalTrainConfig) -> None:
-    """Raise where a tracker is wanted whose package is not installed, or that has no key.
+    """Raise where a tracker is wanted whose package is not installed, that has no key, or cannot open its store.
 
     Raises:
-        ConfigError: Names the extra that brings it, or where its key goes.
+        ConfigError: Names the extra that brings it, where its key goes, or the variable that names the store.
     """
     for name in config.training.report_to:
         if importlib.util.find_spec(name) is None:
@@ -38,6 +52,12 @@ def refuse_missing_trackers(config: LocalTrainConfig) -> None:
         raise ConfigError(
             "training.report_to: wandb has no key",
             hint="set WANDB_API_KEY, or run `wandb login`; WANDB_MODE=offline keeps the figures on this machine",
+        )
+    scheme = urlsplit(os.environ.get("MLFLOW_TRACKING_URI", "")).scheme.partition("+")[0]
+    if "mlflow" in config.training.report_to and scheme in DATABASES and not importlib.util.find_spec("sqlalchemy"):
+        raise ConfigError(
+            f"training.report_to: mlflow cannot open MLFLOW_TRACKING_URI, a {scheme} store, without SQLAlchemy",
+            hint="python -m pip install mlflow; or let MLFLOW_TRACKING_URI name a server or a folder, or unset it",
         )
 
 
@@ -61,66 +81,101 @@ def tracker_callbacks(config: LocalTrainConfig, run: RunDir) -> list[Any]:
     TensorBoard's files lie in the run directory, unless TENSORBOARD_LOGGING_DIR names another place; the other trackers
     take theirs, and their keys, from variables of their own.
     """
-    names = config.training.report_to
+    names = [*dict.fromkeys(config.training.report_to)]
     if not names:
         return []
     prepare_environment()
+    return [guard(make_callback(name, run), name=name, run=run) for name in names]
+
+
+def make_callback(name: str, run: RunDir) -> Any:
+    """The callback of transformers for a tracker."""
     from transformers.integrations import TensorBoardCallback, get_reporting_integration_callbacks
 
-    callbacks = [kind() for kind in get_reporting_integration_callbacks([*(set(names) - {"tensorboard"})])]
-    if "tensorboard" in names:
+    if name == "tensorboard":
         from torch.utils.tensorboard import SummaryWriter
 
         folder = os.environ.get("TENSORBOARD_LOGGING_DIR") or str(run.path / "tensorboard")
-        callbacks.append(TensorBoardCallback(SummaryWriter(log_dir=folder)))
-    for callback in callbacks:
-        speak_on_stderr(callback)
-    return callbacks
+        return TensorBoardCallback(SummaryWriter(log_dir=folder))
+    [kind] = get_reporting_integration_callbacks([name])
+    return kind() if name != "mlflow" else waiting_for_answers(kind)()
+
+
+def waiting_for_answers(kind: Any) -> Any:
+    """MLflow's callback, which hears whether its server took what it logs.
+
+    transformers has MLflow log in a thread: nobody hears of a failure there, and the end waits for each call's tries.
+    """
+    return type(kind.__name__, (kind,), {"_async_log": property(lambda _: False, lambda *_: None)})
 
 
 def prepare_environment() -> None:
     """Set what trackers read from variables, where the user has set nothing."""
-    os.environ.setdefault("WANDB_PROJECT", PROJECT)
-    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # its errors go to W&B's makers otherwise
-
-
-def speak_on_stderr(callback: Any) -> None:
-    """Have what a tracker prints when it is called go to stderr: stdout holds a command's result alone."""
-
-    def aside(method: Callable[..., Any]) -> Callable[..., Any]:
-        @wraps(method)
-        def call(*args: Any, **kwargs: Any) -> Any:
-            with redirect_stdout(sys.stderr):
-                return method(*args, **kwargs)
-
-        return call
-
-    for name in dir(callback):
-        if name.startswith("on_"):
-            setattr(callback, name, aside(getattr(callback, name)))
+    for name, value in VARIABLES.items():
+        os.environ.setdefault(name, value)
 
 
 @contextmanager
-def ending_tracked_runs(names: Sequence[str]) -> Iterator[None]:
+def tracking(config: LocalTrainConfig, run: RunDir) -> Iterator[None]:
     """Around a training: the runs that trackers began for it end with it, as failed where it failed.
 
     Left to the end of the process, a tracker would print its last words after the command's result, and the next
     training of the process would go on in the same run. A run that was there before is somebody else's.
     """
-    is_foreign = bool(wandb_run())
+    ours = [name for name in config.training.report_to if not open_run(name)]
     failed = True
+    with mlflow_store(config):
+        try:
+            yield
+            failed = False
+        finally:
+            for name in ours:
+                if open_run(name):
+                    end_open_run(name, failed=failed, run=run)
+
+
+@contextmanager
+def mlflow_store(config: LocalTrainConfig) -> Iterator[None]:
+    """MLflow keeps its runs in `mlruns` of the output directory, where the user names no store.
+
+    Its own default is a database, which `mlflow-skinny` cannot open.
+    """
+    if "mlflow" not in config.training.report_to or os.environ.get("MLFLOW_TRACKING_URI"):
+        yield
+        return
+    os.environ["MLFLOW_TRACKING_URI"] = (Path(config.output_dir).absolute() / "mlruns").as_uri()
     try:
         yield
-        failed = False
     finally:
+        os.environ.pop("MLFLOW_TRACKING_URI", None)
+
+
+def open_run(name: str) -> Any:
+    """The run that a tracker has open in this process; None where there is none."""
+    module = sys.modules.get(name)
+    if module is None:
+        return None
+    match name:
+        case "wandb":
+            return getattr(module, "run", None)
+        case "mlflow":
+            return module.active_run()
+        case "trackio":
+            return module.context_vars.current_run.get()
+    return None
+
+
+def end_open_run(name: str, *, failed: bool, run: RunDir) -> None:
+    """End a tracker's run. Where that fails it is told: a training that is done is not lost for it."""
+    module = sys.modules[name]
+    try:
         with redirect_stdout(sys.stderr):
-            if "wandb" in names and wandb_run() and not is_foreign:
-                sys.modules["wandb"].finish(exit_code=int(failed))
-            if "trackio" in names and failed and (trackio := sys.modules.get("trackio")):
-                with suppress(RuntimeError):  # it began no run
-                    trackio.finish()
-
-
-def wandb_run() -> Any:
-    """The W&B run of this process; None where there is none."""
-    return getattr(sys.modules.get("wandb"), "run", None)
+            match name:
+                case "wandb":
+                    module.finish(exit_code=int(failed))
+                case "mlflow":
+                    module.end_run("FAILED" if failed else "FINISHED")
+                case "trackio":
+                    module.finish()
+    except Exception as error:
+        run.emit("note", text=f"{name}'s run could not be ended: {reason(error)}")

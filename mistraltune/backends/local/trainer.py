@@ -14,7 +14,8 @@ from mistraltune.backends.local.figures import final_figures
 from mistraltune.backends.local.footprint import Footprint
 from mistraltune.backends.local.locating import hub_commit, locate
 from mistraltune.backends.local.sharding import Formation, hidden_from_libraries
-from mistraltune.backends.local.trackers import ending_tracked_runs
+from mistraltune.backends.local.tracker_servers import refuse_unreachable_servers
+from mistraltune.backends.local.trackers import prepare_environment, tracking
 from mistraltune.checkpoints import Checkpoint
 from mistraltune.config import TrainingConfig
 from mistraltune.data.conversation import Conversation
@@ -78,6 +79,8 @@ class LocalTrainer:
         footprint = self.footprint(locate(self.base_ref), run.path, train)
         footprint.refuse_small_disk()
         footprint.refuse_small_memory()
+        prepare_environment()
+        refuse_unreachable_servers(self.config.training.report_to)
         run.emit("phase", phase="load", text=f"loading {self.config.model}")
         # torch, transformers and TRL take seconds to import: everything that can be refused was refused before.
         from mistraltune.backends.local.team import own_team
@@ -196,7 +199,7 @@ class LocalTrainer:
         if checkpoint:
             run.emit("note", text=f"continuing from step {step}")
             trainer.continue_counting(step)
-        with explaining_misfit(step), ending_tracked_runs(self.config.training.report_to):
+        with explaining_misfit(step), tracking(self.config, run):
             if checkpoint and trainer.has_converged:  # it was killed between that and its end
                 trainer.stand_at(checkpoint.path)
             else:

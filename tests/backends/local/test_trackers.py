@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import socket
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +18,7 @@ import pytest
 
 from mistraltune.backends.local import LocalBackend, LocalTrainConfig
 from mistraltune.configuring import load_config
-from mistraltune.errors import ConfigError
+from mistraltune.errors import ConfigError, TemporaryError
 from mistraltune.training import make_plan, train
 
 MakeConfig = Callable[..., LocalTrainConfig]
@@ -113,6 +116,106 @@ def test_trackio_and_wandb_hear_losses_while_stdout_holds_the_result_alone(
     assert "canary-of-a-key" not in done.stderr
     with pytest.raises(BlockingIOError):
         proxy.accept()
+
+
+def test_mlflow_alone_keeps_its_runs_beside_those_of_the_output_directory(
+    config: MakeConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("MLFLOW_TRACKING_URI", "MLFLOW_ALLOW_FILE_STORE"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.chdir(tmp_path)
+    run = train(LocalBackend(), config("training.report_to=[mlflow]"))
+    (losses,) = (tmp_path / "outputs" / "mlruns").glob("*/*/metrics/loss")
+    assert len(losses.read_text().splitlines()) == sum(event["event"] == "step" for event in run.history()) == 2
+    assert not list(tmp_path.glob("mlflow.db"))
+    assert "MLFLOW_TRACKING_URI" not in os.environ
+
+
+def test_a_store_that_mlflow_skinny_cannot_open_is_refused_in_the_plan(
+    config: MakeConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if importlib.util.find_spec("sqlalchemy"):
+        pytest.skip("with SQLAlchemy it opens them")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
+    with pytest.raises(ConfigError, match="MLFLOW_TRACKING_URI, a sqlite store"):
+        make_plan(LocalBackend(), config("training.report_to=[mlflow]"))
+
+
+@pytest.mark.parametrize(
+    ("tracker", "variable"), [("mlflow", "MLFLOW_TRACKING_URI"), ("wandb", "WANDB_BASE_URL")], ids=["mlflow", "wandb"]
+)
+def test_a_server_that_takes_no_connection_is_told_before_the_model_loads(
+    tiny_model: Path, triage_rows: Path, mistraltune: Any, proxy: socket.socket, tracker: str, variable: str
+) -> None:
+    pytest.importorskip(tracker)
+    address = f"127.0.0.1:{proxy.getsockname()[1]}"
+    proxy.close()  # nobody listens there now
+    done = mistraltune(
+        *("train", "local", "--model", tiny_model, "--output-dir", "outputs"),
+        *("--train-file", triage_rows / "train.jsonl", "--set", f"training.report_to=[{tracker}]"),
+        **{variable: f"http://{address}", "WANDB_API_KEY": "k" * 40, "NO_PROXY": "*"},
+    )
+    assert done.returncode == 5, done.stderr
+    assert f"{tracker} cannot be reached at {address}" in done.stderr
+    assert variable in done.stderr
+    assert "without training.report_to the same command trains" in done.stderr
+    assert "loading" not in done.stderr
+
+
+@pytest.fixture
+def dying_server() -> Iterator[ThreadingHTTPServer]:
+    """A tracking server that begins a run, takes the figures of one step, and is gone then."""
+
+    class Answer(BaseHTTPRequestHandler):
+        def answer(self) -> None:
+            asked = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            num_figures = server.num_figures = server.num_figures + (b'"grad_norm"' in asked)  # type: ignore[attr-defined]
+            info = {"run_id": "r", "run_uuid": "r", "experiment_id": "0", "status": "RUNNING", "artifact_uri": "x"}
+            body = json.dumps({"run": {"info": {**info, "start_time": 1, "lifecycle_stage": "active"}, "data": {}}})
+            self.send_response(200 if num_figures < 2 else 400)
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        do_GET = do_POST = answer  # noqa: N815 - the base class's names
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+    server.num_figures = 0  # type: ignore[attr-defined]
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_tracker_that_fails_in_a_training_is_told_and_ends_nothing(
+    config: MakeConfig, dying_server: ThreadingHTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{dying_server.server_port}")
+    monkeypatch.setenv("NO_PROXY", "*")
+    events: list[Any] = []
+    run = train(LocalBackend(), config("training.report_to=[mlflow]", "training.max_steps=4"), on_event=events.append)
+    assert run.status == "finished"
+    assert (run.path / "adapter_model.safetensors").is_file()
+    told = [event["text"] for event in events if event["event"] == "note" and "mlflow" in event["text"]]
+    assert "warning: mlflow failed at step 2" in told[0]
+    assert "training goes on without it" in told[0]
+    assert any("mlflow has no figures after step 2" in text for text in told[1:])
+    assert sum("goes on without it" in text for text in told) == 1
+    assert [event["step"] for event in run.history() if event["event"] == "step"] == [1, 2, 3, 4]
+
+
+def test_a_tracker_that_cannot_begin_ends_the_training_before_its_first_step(
+    config: MakeConfig, dying_server: ThreadingHTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dying_server.num_figures = 2  # type: ignore[attr-defined]
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{dying_server.server_port}")
+    monkeypatch.setenv("NO_PROXY", "*")
+    with pytest.raises(TemporaryError, match=r"training\.report_to: mlflow could not begin"):
+        train(LocalBackend(), config("training.report_to=[mlflow]"))
 
 
 def test_wandb_without_a_key_is_refused_before_the_model_loads(
