@@ -106,3 +106,12 @@ class Stopped(MistralTuneError):  # noqa: N818 - a stop is an outcome, not a fau
     exit_code = ExitCode.INTERRUPTED
     signal_number: int = signal.SIGINT
     """The signal that asked for it; the process ends by it in turn (128 + number in a shell)."""
+    at_once: bool = False
+    """Whether the signal itself ended what ran, rather than a training that has saved."""
+
+    @classmethod
+    def by_signal(cls, number: int) -> Stopped:
+        """A stop at once."""
+        stop = cls("stopped", hint="the same command may be given again; what is finished is kept")
+        stop.signal_number, stop.at_once = number, True
+        return stop

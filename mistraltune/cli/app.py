@@ -17,7 +17,7 @@ import typer
 from typer.core import TyperGroup
 from typer.models import CommandInfo, TyperInfo
 
-from mistraltune import __version__
+from mistraltune import __version__, launched
 from mistraltune.cli import (
     chat,
     compare,
@@ -125,6 +125,7 @@ def main() -> None:
             code = app(standalone_mode=False)
     except OtherProcessFailed as error:  # it has told
         code = error.exit_code
+        launched.mark_told()
         if code > 128:
             end_by_signal(code - 128)
     except Stopped as stop:
@@ -153,6 +154,7 @@ def main() -> None:
         code = report_bug(error, as_json=wants_json)
     if code == ExitCode.INTERRUPTED and wants_json:
         print_json_error("interrupted", code=code)
+    launched.mark_told(is_outcome=bool(code) or launched.rank() == 0)
     sys.exit(code if isinstance(code, int) else ExitCode.OK)
 
 
@@ -206,9 +208,12 @@ def report_error(
 
 def report_stop(stop: Stopped, *, code: int, as_json: bool) -> None:
     """What came of a stop that was asked for, on stderr: no error, though `--json` readers get it in that place."""
+    if not launched.may_tell_of_stop(at_once=stop.at_once):
+        return
     say(stop.message, hint=stop.hint)
     if as_json:
         print_json_error(stop.message, hint=stop.hint, code=code, details=stop.details)
+    launched.mark_told()
 
 
 def say(text: str, *, hint: str) -> None:

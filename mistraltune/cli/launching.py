@@ -61,10 +61,10 @@ def planning(launch: Launch) -> Backend:
 
 
 def leading() -> AbstractContextManager[None]:
-    """Around what the first of several processes does; nothing for a process alone."""
-    from mistraltune.launched import world_size
+    """Around what the first of the processes that a launcher started does; nothing for a process alone."""
+    from mistraltune.launched import is_launched
 
-    return local_backend().leading() if world_size() > 1 else nullcontext()
+    return local_backend().leading() if is_launched() else nullcontext()
 
 
 def follow() -> None:

@@ -47,7 +47,7 @@ class StopRequest:
         for each in heeded_signals():
             signal.signal(each, signal.SIG_IGN if is_launched() else signal.SIG_DFL)
         if not self.can_wait:
-            raise Stopped("stopped", hint="the same command may be given again; what is finished is kept")
+            raise Stopped.by_signal(number)
 
 
 def heeded_signals() -> list[signal.Signals]:

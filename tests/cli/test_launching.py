@@ -42,6 +42,16 @@ def test_a_wrong_configuration_is_refused_before_any_process_is_started(
     assert "did you mean training.seed?" in capfd.readouterr().err
 
 
+def test_a_process_that_the_launcher_has_started_starts_no_other(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tiny_model: Path, triage_rows: Path
+) -> None:
+    monkeypatch.setenv("MISTRALTUNE_LAUNCHER", "1")
+    monkeypatch.chdir(triage_rows)
+    arguments = ["--model", str(tiny_model), "--train-file", "train.jsonl"]
+    assert run(monkeypatch, *arguments, "--launcher", "torchrun", "--num-processes", "1") == 2
+    assert "has started this process" in capfd.readouterr().err
+
+
 def test_a_dry_run_counts_the_steps_of_all_devices_and_starts_none(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tiny_model: Path, triage_rows: Path
 ) -> None:

@@ -85,12 +85,18 @@ class LocalBackend:
 
     def leading(self) -> AbstractContextManager[None]:
         """Around the process with rank 0."""
+        from mistraltune.backends.local.orphans import follow_launcher
+
+        follow_launcher()  # the next line imports torch
         from mistraltune.backends.local.following import leading
 
         return leading()
 
     def follow(self, *, on_event: Callable[[Event], None], should_stop: Callable[[], bool]) -> None:
         """What a process with another rank does."""
+        from mistraltune.backends.local.orphans import follow_launcher
+
+        follow_launcher()  # the next line imports torch
         from mistraltune.backends.local.following import follow
 
         follow(on_event=on_event, should_stop=should_stop)

@@ -39,6 +39,8 @@ def leading() -> Iterator[None]:
     from mistraltune.backends.local.telling import telling_once
 
     team = own_team()
-    with telling_once(team):
-        yield
-    team.dismiss()
+    try:
+        with telling_once(team):
+            yield
+    finally:
+        team.dismiss()

@@ -7,14 +7,24 @@ import os
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from mistraltune.abilities import Launch
 from mistraltune.backends.local.devices import visible_gpus
 from mistraltune.backends.local.sharding import Formation, file_variables, read_formation
 from mistraltune.data.spreading import num_cores
-from mistraltune.errors import ConfigError, ExitCode, OtherProcessFailed
-from mistraltune.launched import OWN_LAUNCHER
+from mistraltune.errors import (
+    ConfigError,
+    ExitCode,
+    MistralTuneError,
+    OtherProcessFailed,
+    Stopped,
+    TemporaryError,
+)
+from mistraltune.launched import OWN_LAUNCHER, WORD
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -26,8 +36,14 @@ SETTINGS = {
     "PET_MONITOR_INTERVAL": "0.1",
     "PET_SIGNALS_TO_HANDLE": "SIGQUIT",  # the others are ours, see `passing_on_signals`
     "PYTHONSAFEPATH": "1",  # a file in the working directory is no module
+    "TORCH_CPP_LOG_LEVEL": os.environ.get(
+        "TORCH_CPP_LOG_LEVEL", "ERROR"
+    ),  # torch warns of each connection that closes, in C++ stacks
 }
 """Both launchers read torchrun's options (PET_...) from the environment, for what accelerate has no option for."""
+
+QUIET = ("torch.distributed", "accelerate")
+"""Libraries that log how processes end; this module tells it."""
 
 
 def find_formation(launch: Launch) -> Formation:
@@ -85,28 +101,59 @@ def run_launcher(launch: Launch, arguments: Sequence[str]) -> None:
 
     Raises:
         OtherProcessFailed: They failed or were stopped, and have said so.
+        Stopped: They were stopped, and had nothing to say.
+        TemporaryError: One of them ended, and could not say so.
     """
     refuse_to_start_again()
-    from torch.distributed.elastic.multiprocessing.api import SignalException
-    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
-
     formation = find_formation(launch)
-    settings = SETTINGS | share_cores(formation.num_here) | {OWN_LAUNCHER: str(os.getpid())}
-    logging.getLogger("torch.distributed").setLevel(logging.CRITICAL)
-    logging.getLogger("accelerate").setLevel(logging.CRITICAL)
-    with passing_on_signals(), environment(settings):
-        try:
-            # accelerate starts a single process without telling it that it is launched.
-            if launch.launcher == "accelerate" and formation.num_processes > 1:
-                run_accelerate(launch, formation, arguments)
-            else:
-                with environment(chosen_gpus(launch)):
-                    run_torchrun(formation.num_processes, arguments)
-        except SignalException as error:
-            raise OtherProcessFailed("stopped", exit_code=128 + error.sigval) from error
-        except ChildFailedError as error:
-            _, failure = error.get_first_failure()
-            raise OtherProcessFailed("a process failed", exit_code=exit_code(failure.exitcode)) from error
+    with TemporaryDirectory(prefix="mistraltune-") as folder:
+        word = Path(folder) / "told"
+        to_processes = {OWN_LAUNCHER: str(os.getpid()), WORD: str(word)}
+        with environment(SETTINGS | share_cores(formation.num_here) | to_processes):
+            from torch.distributed.elastic.multiprocessing.api import SignalException
+            from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+
+            try:
+                with passing_on_signals():
+                    start_processes(launch, formation, arguments)
+            except SignalException as error:
+                if not word.exists():
+                    raise Stopped.by_signal(error.sigval) from error
+                raise OtherProcessFailed("stopped", exit_code=128 + error.sigval) from error
+            except ChildFailedError as error:
+                rank, failure = error.get_first_failure()
+                if not word.exists():
+                    raise ended_silently(rank, failure.exitcode, num_processes=formation.num_processes) from error
+                raise OtherProcessFailed("a process failed", exit_code=exit_code(failure.exitcode)) from error
+
+
+def start_processes(launch: Launch, formation: Formation, arguments: Sequence[str]) -> None:
+    """Start them, and wait until they have ended."""
+    import_module("torch.distributed.run")  # its loggers set their own levels when they are made
+    for name in logging.root.manager.loggerDict:
+        if name.startswith(QUIET):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+    # accelerate starts a single process without telling it that it is launched.
+    if launch.launcher == "accelerate" and formation.num_processes > 1:
+        run_accelerate(launch, formation, arguments)
+    else:
+        with environment(chosen_gpus(launch)):
+            run_torchrun(formation.num_processes, arguments)
+
+
+def ended_silently(rank: int, exit_code: int, *, num_processes: int) -> MistralTuneError:
+    """What is said of a process that nobody has told of; negative exit codes are signals."""
+    process = f"process {rank} of {num_processes}"
+    if exit_code >= 0:
+        return TemporaryError(f"{process} ended with exit code {exit_code} and without a word", hint="see above")
+    if -exit_code in STOP_SIGNALS:
+        stop = Stopped.by_signal(-exit_code)
+        stop.message = f"stopped: {process} received {signal.Signals(-exit_code).name}"
+        return stop
+    return TemporaryError(
+        f"{process} was killed by {signal.Signals(-exit_code).name}",
+        hint="look at the machine's memory; the same command may be given again",
+    )
 
 
 def refuse_to_start_again() -> None:
@@ -167,7 +214,7 @@ def exit_code(of_process: int) -> int:
 def passing_on_signals() -> Iterator[None]:
     """Let the first signal go to all processes, who finish their step and save; the second ends this one at once.
 
-    The processes follow it into death, see `team.follow_into_death`.
+    The processes follow it into death, see `orphans`.
     """
     from torch.distributed.elastic.multiprocessing.api import SignalException
 

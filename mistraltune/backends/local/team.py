@@ -7,10 +7,9 @@ wait for its word, train with it, and write nothing.
 from __future__ import annotations
 
 import os
-import signal
-import threading
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
@@ -21,6 +20,7 @@ import torch.distributed as dist
 from torch.distributed.distributed_c10d import PrefixStore
 from torch.distributed.rendezvous import rendezvous
 
+from mistraltune.backends.local.orphans import GLANCE, JOINED, follow_launcher
 from mistraltune.launched import rank, world_size
 
 T = TypeVar("T")
@@ -30,9 +30,6 @@ BUCKET = 2**23
 
 PATIENCE = timedelta(hours=2)
 """How long a process waits for another in a step, a validation or a checkpoint; one that died is noticed at once."""
-
-GLANCE = 0.1
-"""Seconds between two looks for the leader's word."""
 
 
 @dataclass(frozen=True)
@@ -63,10 +60,15 @@ class Team:
     def dismiss(self) -> None:
         """Let the others go, if they still wait: there is nothing to train."""
         if self.store:
-            self.store.compare_set("word", "", "go")
+            with suppress(dist.DistError):  # the launcher has died with the store
+                self.store.compare_set("word", "", "go")
 
     def is_called(self) -> bool:
-        """Wait for the leader's word: whether there is something to train."""
+        """Wait for the leader's word: whether there is something to train.
+
+        Raises:
+            torch.distributed.DistError: The process that holds the store has died.
+        """
         while not self.store.check(["word"]):
             time.sleep(GLANCE)
         if self.store.get("word") != b"come":
@@ -75,7 +77,10 @@ class Team:
         return True
 
     def connect(self) -> None:
-        """Open the connections over which tensors are summed."""
+        """Open the connections over which tensors are summed, once everybody is there."""
+        self.store.add("here", 1)
+        while self.store.add("here", 0) < self.size:
+            time.sleep(GLANCE)  # torch would wait too, and hear no signal
         if torch.cuda.is_available():
             torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
@@ -160,20 +165,10 @@ def buckets(parameters: Iterable[torch.nn.Parameter]) -> Iterable[list[torch.nn.
 @cache
 def own_team() -> Team:
     """The team of this process, joined at the first call."""
+    follow_launcher()
     if world_size() == 1:
+        JOINED.set()
         return Team()
     store, _, _ = next(iter(rendezvous("env://")))
-    threading.Thread(target=follow_into_death, args=(os.getppid(),), daemon=True).start()
+    JOINED.set()
     return Team(rank(), world_size(), PrefixStore("mistraltune", store))
-
-
-def follow_into_death(launcher: int) -> None:
-    """End with the launcher, as if it had passed on a SIGTERM: after it, nobody would ever end this process.
-
-    A process that is stopping already ignores further signals, of which a launcher passes on some twice; there the
-    launcher has died of the second one, and this process ends at once too.
-    """
-    while os.getppid() == launcher:
-        time.sleep(GLANCE)
-    is_stopping = signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
-    os.kill(os.getpid(), signal.SIGKILL if is_stopping else signal.SIGTERM)

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from torch.distributed import DistError
 
-from mistraltune.backends.local.team import GLANCE, Team
+from mistraltune.backends.local.orphans import GLANCE
+from mistraltune.backends.local.team import Team
 from mistraltune.errors import ExitCode, MistralTuneError, OtherProcessFailed, Stopped, TemporaryError
 from mistraltune.secrets import masked
 
@@ -38,7 +39,7 @@ def telling_once(team: Team) -> Iterator[None]:
         raise
     except Stopped as stop:
         refuse_second_word(team, seconds=0 if team.size == 1 else COURTESY)
-        if team.is_leader:
+        if team.is_leader or stop.at_once:  # `cli.app` says no word of a stop at once in the others
             raise
         raise OtherProcessFailed(stop.message, exit_code=128 + stop.signal_number) from stop
     except Exception as error:
@@ -107,5 +108,7 @@ def vanished(team: Team) -> TemporaryError:
 
 def comes_from_a_sum(error: Exception) -> bool:
     """Whether torch.distributed raised it: another process is gone, or a connection is."""
+    if isinstance(error, DistError):
+        return True
     frames = [Path(frame.filename).parts[-3:] for frame in traceback.extract_tb(error.__traceback__)]
     return isinstance(error, RuntimeError) and any(parts[:2] == ("torch", "distributed") for parts in frames)

@@ -208,30 +208,6 @@ def test_processes_whose_launcher_is_killed_save_and_end(settings: Path, tmp_pat
     assert run.status == "unfinished"
 
 
-def test_a_single_process_is_started_once_and_not_by_itself_again(settings: Path, tmp_path: Path) -> None:
-    """accelerate gives a single process no rank, so that it took itself for one that no launcher had started."""
-    (tmp_path / "one.yaml").write_text("distributed_type: MULTI_GPU\nnum_processes: 1\n")
-    one = [
-        "--launcher",
-        "accelerate",
-        "--accelerate-config",
-        str(tmp_path / "one.yaml"),
-        "--set",
-        "training.max_steps=1",
-    ]
-    with started("--config", str(settings), "--run-id", "one", launcher=one) as (process, until_step):
-        until_step(1)
-        assert len(ranks(process)) == 1
-        code, stdout, stderr = end(process)
-    assert (code, json.loads(stdout)["status"]) == (0, "finished"), stderr
-
-
-def test_a_process_that_the_launcher_has_started_starts_no_other(settings: Path) -> None:
-    code, stdout, _ = end(start("--config", str(settings), *TWO, "--json", MISTRALTUNE_LAUNCHER="1"))
-    assert code == 2
-    assert "has started this process" in json.loads(stdout)["error"]["message"]
-
-
 FAIL_IN_RANK_1 = """
 import os
 if os.environ.get("RANK") == "1":
