@@ -102,6 +102,18 @@ class ExportingBackend(Backend, Protocol):
         """
         ...
 
+    def refuse_unwritable_gguf(self, ref: ModelRef, *, name: str) -> None:
+        """Find out before anything is loaded or merged that `ref` has a layout which `write_gguf` would refuse.
+
+        Args:
+            ref: A model, or base and adapter.
+            name: How messages name it.
+
+        Raises:
+            ConfigError: It has; the message names what a GGUF file would not say.
+        """
+        ...
+
     def write_gguf(
         self, ref: ModelRef, folder: Path, *, file_type: str, name: str, prompts: Sequence[Conversation]
     ) -> dict[str, Any]:

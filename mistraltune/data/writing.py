@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mistraltune.data.lines import display_name
 from mistraltune.errors import ConfigError, TemporaryError
-from mistraltune.publishing import publish_file
+from mistraltune.publishing import is_disk_error, publish_file
 
 LineSource = Callable[[], Iterable[bytes]]
 """Gives the lines of a file, line ends included, as often as it is asked."""
@@ -25,8 +25,8 @@ def write_files(outputs: Mapping[Path, LineSource], *, sources: Iterable[Path], 
 
     Raises:
         ConfigError: An output is a folder or a source, lies below a file, or holds something else and `replace` is
-            False.
-        TemporaryError: The disk refused.
+            False, or nobody may write it.
+        TemporaryError: The disk is full or failing.
     """
     for path in outputs:
         refuse_unfit(path, sources)
@@ -39,7 +39,10 @@ def write_files(outputs: Mapping[Path, LineSource], *, sources: Iterable[Path], 
             with publish_file(path) as file:
                 file.writelines(outputs[path]())
         except OSError as error:
-            raise TemporaryError(f"{display_name(path)} could not be written: {error.strerror}") from error
+            told = f"{display_name(path)} could not be written: {error.strerror}"
+            if is_disk_error(error):
+                raise TemporaryError(told) from error
+            raise ConfigError(told, hint="name another file") from error
     return stale
 
 

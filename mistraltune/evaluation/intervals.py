@@ -27,7 +27,7 @@ BLOCK = 1_000_000
 def mean_interval(values: Sequence[float]) -> Interval:
     """The interval of a mean over rows: Wilson where every value is 0 or 1, else bootstrap.
 
-    The values decide, not the metric's name. A bootstrap of scores that are all 1 would have no width, and claim a
+    The values decide here, not the metric's name: a bootstrap of scores that are all 1 would have no width, and claim a
     certainty that a few rows do not give; Wilson's interval keeps an honest width there.
     """
     if are_binary(values):

@@ -24,6 +24,7 @@ from mistraltune.evaluation.intervals import (
     mean_interval,
 )
 from mistraltune.evaluation.significance import mcnemar_p_value
+from mistraltune.evaluation.text_metrics import GRADED
 from mistraltune.results import Difference, Interval, Prediction
 
 LENGTHS = ("average_length", "average_length_tokens")
@@ -125,8 +126,17 @@ def figure(predictions: Sequence[Prediction], metric: str, corpus_score: CorpusS
 
 def has_enough_rows(predictions: Sequence[Prediction], metric: str, corpus_score: CorpusScore | None) -> bool:
     """Whether an interval of the metric says something: of shares always, of others from `FEWEST_ROWS` rows on."""
-    is_share = not corpus_score and metric not in LENGTHS and are_binary(values_of(predictions, metric))
+    is_share = not corpus_score and are_shares(metric, values_of(predictions, metric))
     return is_share or len(set(clusters_of(predictions))) >= FEWEST_ROWS
+
+
+def are_shares(metric: str, *values: Sequence[float]) -> bool:
+    """Whether the mean of a metric is a share of the rows.
+
+    Its kind decides, not whether the few rows at hand happen to be all wrong; of a metric that is none of ours, a
+    plugin's, nothing is known but its values.
+    """
+    return metric not in (*LENGTHS, *GRADED) and all(map(are_binary, values))
 
 
 def difference(
@@ -141,7 +151,7 @@ def difference(
         interval = clustered_difference_interval(before, after, clusters_of(base))
         return Difference(value=value, interval=interval)  # McNemar's test takes rows to be independent
     p_value = None
-    if metric not in LENGTHS and are_binary(before) and are_binary(after):
+    if are_shares(metric, before, after):
         pairs = list(zip(after, before, strict=True))
         p_value = mcnemar_p_value(pairs.count((1, 0)), pairs.count((0, 1)))
     return Difference(value=value, interval=difference_interval(before, after), p_value=p_value)

@@ -123,6 +123,9 @@ _SCORES: dict[str, Callable[[str], Score]] = {
 METRICS = tuple(_SCORES)
 """Names of the metrics of text."""
 
+GRADED = tuple(name for name in METRICS if name not in ("exact_match", "json_valid"))
+"""Those that may lie between 0 and 1: no shares of right answers, even where each happens to be 0 or 1."""
+
 
 def score_functions(metrics: Iterable[str], language: str) -> dict[str, Score]:
     """The metrics' functions for texts of a language, by name."""

@@ -28,7 +28,8 @@ def convert(ref: ModelRef, folder: Path, *, file_type: str, prompts: Prompts, wa
         watch: Hears of the progress.
 
     Raises:
-        ConfigError: The model cannot be written as GGUF, or something else lies in `folder`.
+        ConfigError: The model cannot be written as GGUF, which its layout tells before it is merged; or something else
+            lies in `folder`.
         TemporaryError: The disk is too small, or the file reads back differently.
     """
     backend = get_exporting_backend(ref.backend)
@@ -36,6 +37,7 @@ def convert(ref: ModelRef, folder: Path, *, file_type: str, prompts: Prompts, wa
     name = (identity["source"].get("run_id") or identity["source"]["model"]).rpartition("/")[2]
 
     def write(staging: Path) -> Record:
+        backend.refuse_unwritable_gguf(ref, name=name)
         with in_16_bit(ref, folder.parent, watch) as source:
             watch(f"writing {file_type}", 0, 0)
             facts = backend.write_gguf(source, staging, file_type=file_type, name=name, prompts=prompts.conversations)

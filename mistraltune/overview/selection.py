@@ -7,6 +7,7 @@ import math
 import operator
 import re
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from mistraltune.dotted import flatten, value_at
@@ -24,6 +25,9 @@ OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     ">": operator.gt,
 }
 _CONDITION = re.compile(rf"\s*([\w.\-]+)\s*({'|'.join(OPERATORS)})\s*(.*?)\s*", re.DOTALL)
+
+_TIME = re.compile(r"\d{4}(-\d\d(-\d\d(T\d\d(:\d\d(:\d\d(\+00:00)?)?)?)?)?)?")
+_REST_OF_TIME = "0000-01-01T00:00:00+00:00"
 
 TIME = "started_at"
 """A key whose values are times as ISO 8601 writes them, in UTC; a shorter one, such as a date, stands for all of it."""
@@ -63,8 +67,8 @@ def parse_condition(text: str) -> Condition:
     """A condition as it is written on a command line, `==` being `=`.
 
     Raises:
-        ConfigError: It has no operator or no value, orders by what is neither a number nor a time, or names a status
-            that no run has.
+        ConfigError: It has no operator or no value, orders by what is neither a number nor a time, compares a time
+            with what is none, or names a status that no run has.
     """
     found = _CONDITION.fullmatch(text)
     if not found or not found[3]:
@@ -74,9 +78,30 @@ def parse_condition(text: str) -> Condition:
     key, written, value = found.groups()
     if written in ("<", "<=", ">", ">=") and key != TIME and not is_number(value):
         raise ConfigError(f"--where {text!r}: a number is needed after {written}, not {value!r}")
+    if key == TIME:
+        value = require_time(value, text)
     if key == "status" and value not in (*STATUSES, UNREADABLE):
         raise ConfigError(f"no run has the status {value!r}", hint=f"one of {', '.join((*STATUSES, UNREADABLE))}")
     return Condition(key, "=" if written == "==" else written, value)
+
+
+def require_time(value: str, condition: str) -> str:
+    """A time, or the beginning of one, as runs write it down.
+
+    Raises:
+        ConfigError: It is none.
+    """
+    written = value.replace(" ", "T").removesuffix("Z")
+    try:
+        if not _TIME.fullmatch(written):
+            raise ValueError
+        datetime.fromisoformat(written + _REST_OF_TIME[len(written) :])
+    except ValueError:
+        raise ConfigError(
+            f"--where {condition!r}: a time is needed, not {value!r}",
+            hint="in UTC, all of it or its beginning, such as 2026-01-31 or 2026-01-31T09:30",
+        ) from None
+    return written
 
 
 def is_number(text: str) -> bool:

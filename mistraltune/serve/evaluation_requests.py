@@ -51,7 +51,7 @@ class AnswerRequest(Request):
     evaluator: Annotated[str, Field(min_length=1, max_length=100)] = "text"
     """Name of an installed evaluator."""
     metrics: Annotated[tuple[Metric, ...], Field(max_length=100), AfterValidator(each_once)] = ()
-    """Scores of a text, the most telling first; none means `exact_match` and `f1`."""
+    """Scores of a text, the most telling first; left out they are `exact_match` and `f1`."""
     language: Language = "en"
     """Whose articles do not count."""
     turns: Turns = "last"

@@ -10,6 +10,7 @@ from fastapi import APIRouter
 from mistraltune.errors import ConfigError
 from mistraltune.evaluation.jobs import read_predictions
 from mistraltune.evaluation.options import open_evaluator
+from mistraltune.evaluation.text_metrics import METRICS
 from mistraltune.results import ModelRef, Prediction
 from mistraltune.serve.commands import EVAL_FILE, EVALS_DIR
 from mistraltune.serve.evaluation_replies import (
@@ -110,8 +111,12 @@ def require_evaluator(request: AnswerRequest) -> None:
     """Make sure that the evaluator that a request names is here, and judges as it is told to.
 
     Raises:
-        Refusal: 422, it is not, or takes no such option.
+        Refusal: 422, it is not, takes no such option, or is told to judge by nothing.
     """
+    # Here, not in the request's type: records that were stored without metrics hold an empty list.
+    if "metrics" in request.model_fields_set and not request.metrics:
+        words = f"no metric is named; name some of {', '.join(METRICS)}, or leave metrics out"
+        raise Refusal(422, words, details=[problem("no_metric", words, "metrics")])
     try:
         open_evaluator(request.evaluator, request.judging)
     except ConfigError as error:

@@ -274,6 +274,24 @@ def test_row_42_a_full_disk_leaves_nothing_half_written(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["rows.jsonl"]
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("convert", "rows.jsonl", "/proc/out.jsonl"),
+        ("dedupe", "rows.jsonl", "/proc/out.jsonl"),
+        ("split", "rows.jsonl", "--out-dir", "/proc"),
+    ],
+    ids=["convert", "dedupe", "split"],
+)
+def test_row_42_a_place_where_nobody_may_write_is_no_temporary_fault(
+    mistraltune: CommandLine, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    (tmp_path / "rows.jsonl").write_text("".join(GOOD.replace("b", f"b{n}") for n in range(20)))
+    done = mistraltune("data", *command)
+    assert done.returncode == 2, done.stderr
+    assert "could not be written" in done.stderr
+
+
 # Row 43
 
 

@@ -54,6 +54,15 @@ def test_runs_and_configurations_are_offered(project: Path, words: str, offered:
     assert complete(words, project) == offered
 
 
+def test_the_script_that_a_shell_loads_is_printed() -> None:
+    done = subprocess.run(
+        [COMMAND, "--show-completion", "bash"], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0
+    assert "_MISTRALTUNE_COMPLETE=complete_bash" in done.stdout
+    assert done.stdout.rstrip().endswith(" mistraltune")
+
+
 def test_completing_imports_nothing_heavy(project: Path) -> None:
     code = f"""
 import sys

@@ -57,6 +57,19 @@ def test_the_fields_that_make_groups_are_told_and_a_near_one_is_named(tmp_path):
     assert caught.value.hint == "fields of the rows: 'instruction', 'output', 'tag', 'to'"
 
 
+def test_scores_that_happen_to_be_all_wrong_are_no_shares_of_few_rows(models, eval_file):
+    metrics = ("exact_match", "json_valid", "f1", "rouge_l", "chrf", "edit_similarity")
+    kinds = JudgeOptions(metrics=metrics)
+    report = evaluate_model(models[0], eval_file, options=kinds, by=["tag"]).report
+    assert report.metrics["f1"] == report.metrics["rouge_l"] == 0.0
+    for intervals in (report.intervals, *(one.intervals for one in report.slices)):
+        assert {*metrics} & {*intervals} == {"exact_match", "json_valid"}
+    changes = compare_models(*models, eval_file=eval_file, options=kinds).comparison.differences
+    assert changes["exact_match"].p_value is not None
+    assert changes["f1"].p_value is None  # though each row is 0 or 1
+    assert changes["f1"].interval == changes["exact_match"].interval
+
+
 def test_a_report_has_the_metrics_of_each_group_and_computes_nothing_anew(models, eval_file):
     evaluate_model(models[1], eval_file)
     evaluation = evaluate_model(models[1], eval_file, by=["tag"])

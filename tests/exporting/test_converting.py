@@ -11,6 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from mistraltune.backends.local import LocalBackend
 from mistraltune.backends.local.gguf_layout import permuted
 from mistraltune.backends.local.gguf_vocabulary import read_vocabulary
 from mistraltune.backends.local.gguf_writing import error_bound, read_back, read_model, write_gguf
@@ -136,6 +137,18 @@ def test_what_such_a_file_would_not_say_is_refused_by_name(
     set_config(model, **changes)
     with pytest.raises(ConfigError, match=word):
         export(model, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_run_whose_layout_is_not_known_is_refused_before_it_is_merged(
+    run: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_config(model, model_type="mixtral")
+    monkeypatch.setattr(LocalBackend, "merge", lambda *_, **__: pytest.fail("merged"))
+    ref = find_model(str(run)).model_copy(update={"model": str(model)})
+    prompts = pick_prompts(ref, file=None, limit=0, max_new_tokens=1)
+    with pytest.raises(ConfigError, match="its layout is mixtral"):
+        convert(ref, tmp_path / "out", file_type="bf16", prompts=prompts, watch=ignore)
     assert not (tmp_path / "out").exists()
 
 

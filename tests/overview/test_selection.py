@@ -100,6 +100,21 @@ def test_an_order_needs_a_number(text: str) -> None:
         parse_condition(text)
 
 
+@pytest.mark.parametrize("value", ["yesterday", "26.11.2026", "2026-13", "2026-1", "2026-11-31T25", "2026-11-26T1"])
+def test_what_is_no_time_is_refused(value: str) -> None:
+    with pytest.raises(ConfigError, match="a time is needed") as refusal:
+        parse_condition(f"started_at>={value}")
+    assert "2026-01-31" in refusal.value.hint
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [("2026-01-31 09:30", "2026-01-31T09:30"), ("2026-01-31T09:30:00Z", "2026-01-31T09:30:00"), ("2026", "2026")],
+)
+def test_a_time_may_be_cut_short_and_written_as_it_is_listed(value: str, kept: str) -> None:
+    assert parse_condition(f"started_at < {value}").value == kept
+
+
 def test_a_status_that_no_run_can_have_is_refused_with_those_there_are() -> None:
     with pytest.raises(ConfigError, match="no run has the status 'fnished'") as refusal:
         parse_condition("status=fnished")

@@ -252,6 +252,8 @@ def test_a_running_comparison_is_cancelled(server: Serving, tuned: str) -> None:
         (EVALUATIONS, {"file_id": "nowhere"}, "file_id"),
         (EVALUATIONS, {"evaluator": "oracle"}, '"evaluator"'),
         (EVALUATIONS, {"metrics": ["f1", "rouge"]}, '["body", "metrics", 1], "msg": "there is no metric'),
+        (EVALUATIONS, {"metrics": []}, "no metric is named"),
+        (COMPARISONS, {"metrics": []}, "leave metrics out"),
         (EVALUATIONS, {"metrics": ["rouge"]}, "did you mean rouge_l?"),
         (EVALUATIONS, {"language": "ru"}, '["body", "language"], "msg": "the articles of'),
         (EVALUATIONS, {"turns": "first"}, '["body", "turns"]'),

@@ -137,6 +137,15 @@ class LocalBackend:
 
         merge(ref, folder, dtype=dtype)
 
+    def refuse_unwritable_gguf(self, ref: ModelRef, *, name: str) -> None:
+        """Raise where the layout of `ref` is none that is written as GGUF here."""
+        from mistraltune.backends.local.gguf_layout import read_layout
+        from mistraltune.backends.local.loading import quiet_libraries
+        from mistraltune.backends.local.locating import locate
+
+        quiet_libraries()
+        read_layout(locate(ref, with_weights=False), name=name, is_to_be_merged=bool(ref.adapter))
+
     def write_gguf(
         self, ref: ModelRef, folder: Path, *, file_type: str, name: str, prompts: Sequence[Conversation]
     ) -> dict[str, Any]:

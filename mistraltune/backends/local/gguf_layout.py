@@ -56,8 +56,13 @@ def permuted(weight: torch.Tensor, num_heads: int) -> torch.Tensor:
     return halves.transpose(1, 2).reshape(weight.shape)
 
 
-def read_layout(folder: Path, *, name: str) -> Any:
+def read_layout(folder: Path, *, name: str, is_to_be_merged: bool = False) -> Any:
     """The configuration of a model directory, once it is sure that a GGUF of the architecture `llama` says all of it.
+
+    Args:
+        folder: The model directory; its weights are not read.
+        name: How the message names the model.
+        is_to_be_merged: Whether it is the base of what will be written, which has 16-bit weights whatever these are.
 
     Raises:
         ConfigError: The model computes something that such a file does not say; the message names it.
@@ -65,6 +70,8 @@ def read_layout(folder: Path, *, name: str) -> Any:
     from transformers import AutoConfig
 
     config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    if is_to_be_merged:
+        config.quantization_config = None
     problems = list(unsaid(config))
     if problems:
         raise ConfigError(

@@ -1278,7 +1278,7 @@ export interface components {
             evaluator?: string;
             /**
              * Metrics
-             * @description Scores of a text, the most telling first; none means `exact_match` and `f1`.
+             * @description Scores of a text, the most telling first; left out they are `exact_match` and `f1`.
              * @default []
              */
             metrics?: ("exact_match" | "f1" | "rouge_l" | "chrf" | "bleu" | "json_valid" | "edit_similarity")[];
@@ -1675,7 +1675,7 @@ export interface components {
             evaluator?: string;
             /**
              * Metrics
-             * @description Scores of a text, the most telling first; none means `exact_match` and `f1`.
+             * @description Scores of a text, the most telling first; left out they are `exact_match` and `f1`.
              * @default []
              */
             metrics?: ("exact_match" | "f1" | "rouge_l" | "chrf" | "bleu" | "json_valid" | "edit_similarity")[];

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { comparisonOf, missingIn, NO_COMPARISON, promptsIn } from "./asking";
+import { allowingOverlap, comparisonOf, missingIn, NO_COMPARISON, promptsIn } from "./asking";
 
 describe("a comparison that is filled in", () => {
   const draft = { ...NO_COMPARISON, base: "m", tuned: "ft:m", fileId: "f1" };
@@ -13,6 +13,12 @@ describe("a comparison that is filled in", () => {
       fine_tuned_model: "ft:m",
       prompts: ["One\nstill one", "Two - or --- not"],
     });
+  });
+
+  it("is asked once more as it was, the usual metrics by leaving them out", () => {
+    const study = { max_new_tokens: 32, limit: null, evaluator: "text", metrics: [], language: "en", turns: "last", by: ["tag"] } as unknown as Parameters<typeof allowingOverlap>[0];
+    expect(allowingOverlap(study)).toEqual({ max_new_tokens: 32, limit: null, evaluator: "text", language: "en", turns: "last", by: ["tag"], allow_overlap: true });
+    expect(allowingOverlap({ ...study, metrics: ["chrf"] })).toMatchObject({ metrics: ["chrf"] });
   });
 
   it("names what is missing", () => {

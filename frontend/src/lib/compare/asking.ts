@@ -68,5 +68,6 @@ export function evaluationOf({ model, fileId, judging }: EvaluationDraft, option
 
 /** How a comparison or an evaluation was asked for, for asking once more with rows allowed that were trained on. */
 export function allowingOverlap({ max_new_tokens, limit, evaluator, metrics, language, turns, by }: Study) {
-  return { max_new_tokens, limit, evaluator, metrics, language, turns, by, allow_overlap: true };
+  const asked = { max_new_tokens, limit, evaluator, language, turns, by, allow_overlap: true };
+  return metrics.length > 0 ? { ...asked, metrics } : asked; // the usual ones are told as none, and left out when asked for
 }
