@@ -44,6 +44,16 @@ if place == "word":
 """
 """In a process: say that it has come to a place. It stays before it imports torch, not where it waits for a word."""
 
+INTERRUPT = """
+import os, signal, sys
+def interrupt(event, arguments):
+    if event == "import" and arguments[0] == "typer":
+        os.kill(os.getpid(), signal.SIGINT)
+
+sys.addaudithook(interrupt)
+"""
+"""In a process: an interrupt while its modules are imported."""
+
 ORPHAN = """
 import time
 from mistraltune.backends.local.orphans import follow_launcher
@@ -113,6 +123,12 @@ def test_processes_whose_launcher_is_killed_before_any_training_end_without_a_wo
     process.kill()
     _, stdout, stderr = end(process)
     assert (stdout, stderr) == ("", "")
+
+
+def test_an_interrupt_of_the_first_imports_is_no_traceback(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(INTERRUPT)
+    code, stdout, stderr = end(start(PYTHONPATH=str(tmp_path)))
+    assert (code, stdout, stderr) == (-signal.SIGINT, "", "")
 
 
 def test_a_single_process_is_started_once_and_not_by_itself_again(tiny_model: Path, tmp_path: Path) -> None:
