@@ -13,8 +13,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from mistraltune.abilities import Launch
+from mistraltune.backends.local.accelerate_config import load_accelerate_config, read_accelerate_config
 from mistraltune.backends.local.devices import visible_gpus
-from mistraltune.backends.local.sharding import Formation, file_variables, read_formation
+from mistraltune.backends.local.sharding import IN_ENVIRONMENT, Formation, read_formation
 from mistraltune.data.spreading import num_cores
 from mistraltune.errors import (
     ConfigError,
@@ -57,40 +58,7 @@ def find_formation(launch: Launch) -> Formation:
     num_processes = launch.num_processes or len(visible_gpus())
     if not num_processes:
         raise ConfigError("--launcher: this machine shows no GPU to count", hint="say how many with --num-processes")
-    return read_formation(os.environ, place="in the environment", num_processes=num_processes, num_here=num_processes)
-
-
-def read_accelerate_config(launch: Launch, path: str) -> Formation:
-    """What accelerate's own file asks for; the number of processes may be on the command line.
-
-    Raises:
-        ConfigError: It cannot be read, or asks for what MistralTune does not do.
-    """
-    config = load_accelerate_config(path)
-    num_processes = launch.num_processes or config.num_processes
-    if num_processes is None or num_processes < 1:
-        raise ConfigError(f"{path}: num_processes is missing", hint="add it, or give --num-processes")
-    return read_formation(
-        {**os.environ, **file_variables(config, path=path)},
-        place=f"in {path}",
-        num_processes=int(num_processes),
-        num_here=max(int(num_processes) // (config.num_machines or 1), 1),
-    )
-
-
-def load_accelerate_config(path: str) -> Any:
-    """Accelerate's `ClusterConfig` of a file.
-
-    Raises:
-        ConfigError: It cannot be read.
-    """
-    from accelerate.commands.config.config_args import load_config_from_file
-
-    try:
-        return load_config_from_file(path)
-    except Exception as error:  # accelerate raises many kinds
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ConfigError(f"accelerate cannot read {path}: {reason}", hint="`accelerate config` writes one") from error
+    return read_formation(os.environ, place=IN_ENVIRONMENT, num_processes=num_processes, num_here=num_processes)
 
 
 def run_launcher(launch: Launch, arguments: Sequence[str]) -> None:

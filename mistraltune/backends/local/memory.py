@@ -279,7 +279,9 @@ def smaller(config: LocalTrainConfig, batch: Batch, now: Memory) -> Iterator[tup
         changed = local.model_copy(update={"activation_checkpointing": True})
         yield "local.activation_checkpointing=true", config.model_copy(update={"local": changed}), batch
     if training.batch_size > 1:
-        rows, steps = training.batch_size // 2, training.gradient_accumulation_steps * 2
+        step = training.batch_size * training.gradient_accumulation_steps
+        rows = next(rows for rows in range(training.batch_size // 2, 0, -1) if step % rows == 0)
+        steps = step // rows
         both = {"batch_size": rows, "gradient_accumulation_steps": steps}
         text = f"training.batch_size={rows} with training.gradient_accumulation_steps={steps}"
         yield (

@@ -57,6 +57,10 @@ UNSEEN = ("ACCELERATE_USE_FSDP", "ACCELERATE_MIXED_PRECISION", "ACCELERATE_DYNAM
 """Variables by which accelerate's file would change what the libraries compute, behind the configuration's back."""
 
 
+IN_ENVIRONMENT = "in the environment"
+"""The place, for messages, of variables that a person sets, or a launcher."""
+
+
 @dataclass(frozen=True)
 class Sharding:
     """How each process holds a part of the frozen base, and the whole of a layer only while it computes with it.
@@ -70,7 +74,7 @@ class Sharding:
 
     reshard_after_forward: bool = True
     offload_params: bool = False
-    loads_in_turns: bool = False
+    loads_in_turns: bool = True
 
 
 @dataclass(frozen=True)
@@ -100,9 +104,7 @@ def own_formation() -> Formation:
     Raises:
         ConfigError: A launcher of accelerate asks for what MistralTune does not do.
     """
-    return read_formation(
-        os.environ, place="in the environment", num_processes=world_size(), num_here=local_world_size()
-    )
+    return read_formation(os.environ, place=IN_ENVIRONMENT, num_processes=world_size(), num_here=local_world_size())
 
 
 def read_formation(variables: Mapping[str, str], *, place: str, num_processes: int, num_here: int) -> Formation:
@@ -131,10 +133,7 @@ def read_sharding(variables: Mapping[str, str], *, place: str, num_processes: in
         return None
     settings = {key: variables.get(variable(key), "") for key in KEYS}
     if settings["fsdp_version"] != "2":
-        raise ConfigError(
-            f"fsdp_version {settings['fsdp_version'] or '1, the default,'} {place}: the base is sharded by FSDP2",
-            hint="set fsdp_version: 2; `accelerate to-fsdp2` converts a file",
-        )
+        raise first_fsdp(settings["fsdp_version"], place)
     for key, hint in REFUSED.items():
         if settings[key] and settings[key].lower() not in (*FALSE, "none"):
             raise ConfigError(f"{key} {settings[key]} {place} is not supported", hint=hint)
@@ -143,7 +142,7 @@ def read_sharding(variables: Mapping[str, str], *, place: str, num_processes: in
     return Sharding(
         reshard_after_forward=read_bool(settings, "fsdp_reshard_after_forward", place=place, default=True),
         offload_params=read_bool(settings, "fsdp_offload_params", place=place, default=False),
-        loads_in_turns=read_bool(settings, "fsdp_cpu_ram_efficient_loading", place=place, default=False),
+        loads_in_turns=read_bool(settings, "fsdp_cpu_ram_efficient_loading", place=place, default=True),
     )
 
 
@@ -173,7 +172,8 @@ def file_variables(config: Any, *, path: str) -> dict[str, str]:
     variables = {f"ACCELERATE_USE_{kind}": "true"}
     if config.parallelism_config:
         variables["ACCELERATE_USE_PARALLELISM_CONFIG"] = "true"
-    variables["FSDP_CPU_RAM_EFFICIENT_LOADING"] = "true"  # accelerate's default
+    if compiler := (config.dynamo_config or {}).get("dynamo_backend"):
+        variables["ACCELERATE_DYNAMO_BACKEND"] = str(compiler)
     variables["ACCELERATE_MIXED_PRECISION"] = str(config.mixed_precision or "no")
     for key, value in (config.fsdp_config or {}).items():
         name = key if key.startswith("fsdp") else f"fsdp_{key}"
@@ -195,6 +195,14 @@ def refused(what: str, place: str) -> ConfigError:
         hint="take MULTI_GPU or MULTI_CPU (each process holds the whole base, in 4 bits with quantization nf4), "
         "or FSDP with fsdp_version 2 (they share it)",
     )
+
+
+def first_fsdp(version: str, place: str) -> ConfigError:
+    """The refusal of FSDP's first version, which is accelerate's default."""
+    key, hint = "fsdp_version", "set fsdp_version: 2; `accelerate to-fsdp2` converts a file"
+    if place == IN_ENVIRONMENT:
+        key, hint = "FSDP_VERSION", "set FSDP_VERSION=2"
+    return ConfigError(f"{key} {version or '1, the default,'} {place}: the base is sharded by FSDP2", hint=hint)
 
 
 def refuse_unshardable(config: TrainConfig, sharding: Sharding | None) -> None:

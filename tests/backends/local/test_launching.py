@@ -55,6 +55,33 @@ def test_a_file_that_accelerate_cannot_read_is_named(tmp_path: Path) -> None:
         find_formation(Launch("accelerate", None, str(tmp_path / "missing.yaml")))
 
 
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("", "it is empty"),
+        ("- num_processes: 2\n", "it holds a list, not keys"),
+        ("num_processes: 2\nnum_machines: [\n", r"accelerate\.yaml:3: "),
+        ("distributed_type: NO\nnum_processes: two\n", r"num_processes is 'two'"),
+        ("distributed_type: NO\nnum_processes: 0\n", r"num_processes is 0"),
+        ("distributed_type: NO\nnum_processes: 2\nnum_machines: one\n", r"num_machines is 'one'"),
+        ("distributed_type: NO\nnum_processes: 4\nnum_machines: 2\n", "main_process_ip is missing"),
+        ("distributed_type: NO\nnum_processes: 5\nnum_machines: 2\nmain_process_ip: a\n", "5 processes cannot be"),
+        ("distributed_type: NO\nnum_processes: -1\n", "num_processes is missing"),
+    ],
+)
+def test_a_file_that_would_lead_accelerates_launcher_astray_is_refused(
+    tmp_path: Path, text: str, complaint: str
+) -> None:
+    (tmp_path / "accelerate.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=complaint):
+        find_formation(Launch("accelerate", None, str(tmp_path / "accelerate.yaml")))
+
+
+def test_a_compiler_that_the_file_asks_for_is_passed_over_aloud(tmp_path: Path) -> None:
+    launch = accelerate_config(tmp_path, rest="num_processes: 2\ndynamo_backend: INDUCTOR\n")
+    assert find_formation(launch).passed_over == ("dynamo_backend=inductor",)
+
+
 def test_the_threads_of_all_processes_fill_the_machine_unless_the_user_says_otherwise(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -89,6 +89,15 @@ def test_advice_begins_with_what_changes_no_result_and_says_what_it_saves() -> N
     )
 
 
+@pytest.mark.parametrize(
+    ("rows", "steps", "advice"), [(3, 1, (1, 3)), (3, 4, (1, 12)), (5, 4, (2, 10)), (6, 1, (3, 2))]
+)
+def test_a_smaller_batch_is_advised_with_as_many_rows_a_step(rows: int, steps: int, advice: tuple[int, int]) -> None:
+    config = base_config(f"training.batch_size={rows}", f"training.gradient_accumulation_steps={steps}")
+    ways = dict(ways_to_save(config, MISTRAL_7B, Batch([2048] * rows, 2048), GPU))
+    assert "training.batch_size={} with training.gradient_accumulation_steps={}".format(*advice) in ways
+
+
 def test_dora_with_dropout_keeps_a_copy_of_every_weight_that_it_adapts() -> None:
     batch = Batch([1000], 1000)
     config = base_config("lora.use_dora=true", "local.activation_checkpointing=false")

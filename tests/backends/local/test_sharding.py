@@ -36,7 +36,9 @@ def write_config(folder: Path, **fsdp: Any) -> Launch:
     lines = [f"  {key}: {value}\n" for key, value in fsdp.items()]
     path = folder / "fsdp.yaml"
     path.write_text(
-        "distributed_type: FSDP\nnum_machines: 2\nnum_processes: 4\nfsdp_config:\n" + "".join(lines), encoding="utf-8"
+        "distributed_type: FSDP\nnum_machines: 2\nmain_process_ip: node-1\nnum_processes: 4\nfsdp_config:\n"
+        + "".join(lines),
+        encoding="utf-8",
     )
     return Launch("accelerate", None, str(path))
 
@@ -51,7 +53,7 @@ def test_variables_and_file_ask_for_the_same(tmp_path: Path) -> None:
     by_file = find_formation(write_config(tmp_path, **asked))
     assert by_file == Formation(4, 2, Sharding(reshard_after_forward=False, offload_params=True, loads_in_turns=True))
     variables = {key.upper(): str(value) for key, value in asked.items()}
-    by_variables = read({"ACCELERATE_USE_FSDP": "true", "FSDP_CPU_RAM_EFFICIENT_LOADING": "true", **variables})
+    by_variables = read({"ACCELERATE_USE_FSDP": "true", **variables})
     assert by_variables.sharding == by_file.sharding
 
 
@@ -79,8 +81,8 @@ def test_the_shipped_file_is_read_as_its_comments_say() -> None:
 @pytest.mark.parametrize(
     ("variables", "message", "hint"),
     [
-        ({"ACCELERATE_USE_FSDP": "true"}, "fsdp_version 1, the default, in the environment", "fsdp_version: 2"),
-        (FSDP2 | {"FSDP_VERSION": "1"}, "fsdp_version 1 in the environment", "to-fsdp2"),
+        ({"ACCELERATE_USE_FSDP": "true"}, "FSDP_VERSION 1, the default, in the environment", "set FSDP_VERSION=2"),
+        (FSDP2 | {"FSDP_VERSION": "1"}, "FSDP_VERSION 1 in the environment", "set FSDP_VERSION=2"),
         (FSDP2 | {"FSDP_ACTIVATION_CHECKPOINTING": "true"}, "fsdp_activation_checkpointing", "local.activation_ch"),
         (FSDP2 | {"FSDP_IGNORED_MODULES": "lm_head"}, "fsdp_ignored_modules lm_head", "leave it out"),
         (FSDP2 | {"FSDP_RESHARD_AFTER_FORWARD": "FULL_SHARD"}, "fsdp_reshard_after_forward FULL_SHARD", "true or"),
@@ -108,6 +110,12 @@ def test_what_has_no_effect_is_told_and_what_goes_without_saying_is_not() -> Non
         "fsdp_transformer_layer_cls_to_wrap=MistralMLP",
         "mixed_precision=bf16 (local.dtype decides)",
     )
+
+
+def test_the_first_fsdp_in_a_file_is_refused_with_what_to_write_there(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"fsdp_version 1 in .*fsdp\.yaml") as refused:
+        find_formation(write_config(tmp_path, fsdp_version=1))
+    assert "to-fsdp2" in refused.value.hint
 
 
 def test_a_misspelt_key_is_refused_where_accelerate_would_pass_it_over(tmp_path: Path) -> None:

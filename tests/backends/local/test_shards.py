@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from sharded_passes import furthest
 from tiny_families import write_family
 
 MakeOnce = Callable[[str, Callable[[Path], None]], Path]
@@ -87,6 +90,12 @@ def test_a_base_in_shards_computes_what_a_whole_one_does(outcomes: dict[str, Any
     for process in outcomes[name]:
         assert process["furthest"] == 0
         assert process["num_gradients"] >= 2 * 2 * 2 * 2  # of two passes: two layers, two adapters, two matrices
+
+
+def test_a_difference_that_is_no_number_is_not_passed_over() -> None:
+    one, none, two = (torch.tensor([value]) for value in (1.0, float("nan"), 2.0))
+    assert math.isnan(furthest([two, none, one], [one, one, one]))
+    assert furthest([two, one], [one, one]) == 1
 
 
 @pytest.mark.parametrize("name", CASES)
