@@ -8,6 +8,7 @@ from contextlib import redirect_stdout
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
+from mistraltune.backends.local.tracker_servers import advice
 from mistraltune.errors import TemporaryError
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def guard(callback: Any, *, name: str, run: RunDir) -> Any:
                 if method.__name__ == "on_train_begin":
                     raise TemporaryError(
                         f"training.report_to: {name} could not begin: {reason(error)}",
-                        hint="without training.report_to the same command trains, and no tracker hears of it",
+                        hint=advice(name),
                     ) from error
                 lost_since.append(state.global_step)
                 going_on = "" if is_end else "; training goes on without it"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from mistraltune.backends.local.tracker_failures import guard, reason
+from mistraltune.backends.local.tracker_servers import wandb_settings
 from mistraltune.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -66,9 +67,7 @@ def knows_wandb_key() -> bool:
     if any(os.environ.get(f"WANDB_{name}") for name in ("API_KEY", "IDENTITY_TOKEN_FILE")):
         return True
     prepare_environment()
-    import wandb
-
-    settings = wandb.setup().settings
+    settings = wandb_settings()
     host = urlsplit(settings.base_url).hostname or ""
     logins = [Path(os.environ.get("NETRC") or "~/.netrc").expanduser(), Path("~/_netrc").expanduser()]
     is_known = any(host in file.read_text(errors="replace") for file in logins if file.is_file())

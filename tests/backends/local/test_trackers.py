@@ -214,8 +214,20 @@ def test_a_tracker_that_cannot_begin_ends_the_training_before_its_first_step(
     dying_server.num_figures = 2  # type: ignore[attr-defined]
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{dying_server.server_port}")
     monkeypatch.setenv("NO_PROXY", "*")
-    with pytest.raises(TemporaryError, match=r"training\.report_to: mlflow could not begin"):
+    with pytest.raises(TemporaryError, match=r"training\.report_to: mlflow could not begin") as ended:
         train(LocalBackend(), config("training.report_to=[mlflow]"))
+    assert "MLFLOW_TRACKING_URI" in ended.value.hint
+
+
+def test_a_variable_that_wandb_refuses_is_no_bug(mistraltune: Any, tiny_model: Path, triage_rows: Path) -> None:
+    pytest.importorskip("wandb")
+    done = mistraltune(
+        *("train", "local", "--model", tiny_model, "--train-file", triage_rows / "train.jsonl", "--dry-run"),
+        *("--set", "training.report_to=[wandb]"),
+        WANDB_SILENT="perhaps",
+    )
+    assert done.returncode == 2
+    assert "wandb refuses its setting silent" in done.stderr
 
 
 def test_wandb_without_a_key_is_refused_before_the_model_loads(
