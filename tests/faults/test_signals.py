@@ -147,8 +147,10 @@ def make_place(whole: Whole, folder: Path) -> Path:
 
 
 def contents(folder: Path, outputs: tuple[str, ...]) -> dict[str, bytes]:
-    files = (path for output in outputs for path in (folder / output).rglob("*") if path.is_file())
-    return {str(path.relative_to(folder)): SPEED.sub(b"", path.read_bytes()) for path in files}
+    """All files of a command's outputs, without what differs each time: speeds, and the folder that reports name."""
+    files = [path for output in outputs for path in (folder / output).rglob("*") if path.is_file()]
+    texts = [SPEED.sub(b"", path.read_bytes()).replace(bytes(folder), b"") for path in files]
+    return {str(path.relative_to(folder)): text for path, text in zip(files, texts, strict=True)}
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -28,7 +28,7 @@ from mistraltune.serve.store import IllegalStepError, Store
 from mistraltune.serve.supervisor import Supervisor
 
 IS_EXHAUSTIVE = os.environ.get("MISTRALTUNE_FAULTS") == "all"
-NUM_KILLS = 20 if IS_EXHAUSTIVE else 2
+NUM_KILLS = 20 if IS_EXHAUSTIVE else 1
 STEPS = 12
 
 
