@@ -53,7 +53,7 @@ def test_a_run_killed_at_any_time_continues_to_the_same_adapter(
 ) -> None:
     chance = random.Random(7)
     problems = {}
-    for number in range(50 if is_exhaustive else 10):
+    for number in range(50 if is_exhaustive else 6):
         folder, delay = tmp_path / str(number), chance.uniform(0, whole.seconds)
         trial = whole.training.start(folder)
         time.sleep(delay)
