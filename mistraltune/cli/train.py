@@ -89,11 +89,13 @@ class BackendGroup(TyperGroup):
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The command of a backend, made on demand for a plugin's."""
+        command = super().get_command(ctx, cmd_name)
+        if command is not None:
+            return command
         from mistraltune.registry import backend_names
 
-        command = super().get_command(ctx, cmd_name)
-        if command is not None or cmd_name not in backend_names():
-            return command
+        if cmd_name not in backend_names():
+            return None
         plugin_app = typer.Typer(add_completion=False)
         plugin_app.command(name=cmd_name, help=f"Train with the {cmd_name} backend (a plugin).")(
             plugin_command(cmd_name)

@@ -37,9 +37,8 @@ SETTINGS = {
     "PET_MONITOR_INTERVAL": "0.1",
     "PET_SIGNALS_TO_HANDLE": "SIGQUIT",  # the others are ours, see `passing_on_signals`
     "PYTHONSAFEPATH": "1",  # a file in the working directory is no module
-    "TORCH_CPP_LOG_LEVEL": os.environ.get(
-        "TORCH_CPP_LOG_LEVEL", "ERROR"
-    ),  # torch warns of each connection that closes, in C++ stacks
+    # torch warns of each connection that closes, in C++ stacks; who has set a level sees them.
+    "TORCH_CPP_LOG_LEVEL": os.environ.get("TORCH_CPP_LOG_LEVEL", "ERROR"),
 }
 """Both launchers read torchrun's options (PET_...) from the environment, for what accelerate has no option for."""
 

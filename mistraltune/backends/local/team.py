@@ -6,7 +6,6 @@ wait for its word, train with it, and write nothing.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -21,7 +20,7 @@ from torch.distributed.distributed_c10d import PrefixStore
 from torch.distributed.rendezvous import rendezvous
 
 from mistraltune.backends.local.orphans import GLANCE, JOINED, follow_launcher
-from mistraltune.launched import rank, world_size
+from mistraltune.launched import local_rank, rank, world_size
 
 T = TypeVar("T")
 
@@ -82,7 +81,7 @@ class Team:
         while self.store.add("here", 0) < self.size:
             time.sleep(GLANCE)  # torch would wait too, and hear no signal
         if torch.cuda.is_available():
-            torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+            torch.cuda.set_device(local_rank())
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
         store = PrefixStore("group", self.store)
         dist.init_process_group(backend, store=store, rank=self.rank, world_size=self.size, timeout=PATIENCE)
